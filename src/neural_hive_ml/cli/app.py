@@ -1,0 +1,69 @@
+"""`hive-ml`: the console script. Commands are loaded when called, so that `--help` stays quick."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from neural_hive_ml import __version__
+from neural_hive_ml.cli.exits import exit_code_of
+
+# command -> module under neural_hive_ml.cli that holds a click command of the same name, and its one-line help
+COMMANDS: dict[str, tuple[str, str]] = {
+    "config": ("config", "Show each setting and where its value came from."),
+    "env": ("env", 'Print shell exports, for eval "$(hive-ml env)".'),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"neural_hive_ml.cli.{COMMANDS[cmd_name][0]}")
+        command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hive-ml")
+def hive_ml() -> None:
+    """Predictive operations over execution tickets: train, serve, watch, retrain, explain.
+
+    Start with `make demo`, or: hive-ml tickets import FILE, then
+    ml_pipelines/training/train_initial_models.sh.
+    """
+
+
+def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
+    """Run a click command and return its exit code; expected errors print what, where and what to do."""
+    try:
+        result = command.main(args=arguments, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 130
+    except Exception as error:
+        code = exit_code_of(error)
+        if code is None:
+            raise
+        click.echo(f"error: {error}", err=True)
+        return code
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(hive_ml))

@@ -1,0 +1,101 @@
+"""Every name that other systems know us by, spelled once: models, aliases, collections, ports, labels.
+
+Nothing here computes. Metric names live beside their help texts in `observability.catalogue`.
+"""
+
+from typing import Final, Literal
+
+# Model families and the registered names of the guide.
+Family = Literal["anomaly", "load", "scheduling"]
+FAMILIES: Final[tuple[Family, ...]] = ("anomaly", "load", "scheduling")
+
+LOAD_HORIZONS_MINUTES: Final = (60, 360, 1440)
+ANOMALY_ALGORITHMS: Final = ("isolation_forest", "autoencoder", "learned")
+SCHEDULING_ALGORITHMS: Final = ("xgboost", "lightgbm")
+LOAD_ALGORITHMS: Final = ("prophet", "seasonal_mean", "ets", "mstl", "lags")
+
+
+def anomaly_model_name(algorithm: str = "isolation_forest") -> str:
+    """Return the registered name of an anomaly detector, e.g. ``anomaly-detector-isolation_forest``."""
+    return f"anomaly-detector-{algorithm}"
+
+
+def load_model_name(horizon_minutes: int) -> str:
+    """Return the registered name of a load predictor, e.g. ``load-predictor-60m``."""
+    return f"load-predictor-{horizon_minutes}m"
+
+
+def scheduling_model_name(algorithm: str = "xgboost") -> str:
+    """Return the registered name of a scheduling predictor, e.g. ``scheduling-predictor-xgboost``."""
+    return f"scheduling-predictor-{algorithm}"
+
+
+GUIDE_MODELS: Final = (
+    anomaly_model_name(),
+    *(load_model_name(minutes) for minutes in LOAD_HORIZONS_MINUTES),
+    scheduling_model_name(),
+)
+EXPERIMENT_PREFIX: Final = "neural-hive-ml-"
+
+# Registry words. The alias is the truth, the stage follows it so that the guide's snippets work.
+CHAMPION: Final = "champion"
+CHALLENGER: Final = "challenger"
+PREVIOUS: Final = "previous"
+STAGE_PRODUCTION: Final = "Production"
+STAGE_ARCHIVED: Final = "Archived"
+
+# Collections (MongoDB names of the platform; tables of the embedded store).
+TICKETS: Final = "execution_tickets"
+QUARANTINE: Final = "ticket_quarantine"
+PREDICTIONS: Final = "model_predictions"
+OUTCOMES: Final = "ticket_outcomes"
+VERDICTS: Final = "human_verdicts"
+DRIFT_RECORDS: Final = "drift_monitoring"
+RETRAINING_EVENTS: Final = "ml_retraining_events"
+FEATURE_BASELINES: Final = "ml_feature_baselines"
+LEDGER: Final = "decision_ledger"
+LEASES: Final = "leases"
+
+# One port table: nothing collides on one machine's `hive-ml up`.
+PORTS: Final[dict[str, int]] = {
+    "approval-service": 8000,
+    "guard-agents": 8080,
+    "orchestrator-dynamic": 8081,
+    "console": 8090,
+    "mlflow": 5000,
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "guard-agents-metrics": 9101,
+}
+
+# Anomaly types (compatibility.md 4.3) and threat types (6.2): closed label sets.
+ANOMALY_TYPES: Final = (
+    "duration_outlier",
+    "timeout_risk",
+    "excessive_retries",
+    "resource_mismatch",
+    "capability_anomaly",
+    "qos_inconsistency",
+    "burst",
+    "unusual_time",
+    "silent_failure",
+    "unknown",
+)
+THREAT_TYPES: Final = (
+    "unauthorized_access",
+    "anomalous_behavior",
+    "policy_violation",
+    "resource_abuse",
+    "data_exfiltration",
+    "malicious_payload",
+    "dos_attack",
+)
+SEVERITIES: Final = ("low", "medium", "high", "critical")
+
+# Process exit codes of the training commands (see docs/cli.md).
+EXIT_OK: Final = 0
+EXIT_FAILURE: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_NOT_ENOUGH_DATA: Final = 3
+EXIT_UNREACHABLE: Final = 4
+EXIT_NOT_ALL_IN_PRODUCTION: Final = 5

@@ -1,0 +1,1 @@
+"""Has the world changed: reference profiles, distances, calibrated nulls."""

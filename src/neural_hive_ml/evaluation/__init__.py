@@ -1,0 +1,1 @@
+"""Is a candidate good, and is it better: metrics with intervals, floors, baselines, the gate."""

@@ -1,0 +1,1 @@
+"""One definition of a feature row for training, serving and drift; point-in-time statistics."""

@@ -1,0 +1,1 @@
+"""Predictions, outcomes and human verdicts: the join, maturity, sampling for review."""

@@ -1,0 +1,1 @@
+"""Why anything happened: append-only, hash-chained decisions."""

@@ -1,0 +1,1 @@
+"""What is live: packed artifacts, their verification, MLflow, the published pointer, rollout."""

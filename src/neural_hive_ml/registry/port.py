@@ -1,0 +1,65 @@
+"""What a model registry must do; adapters `mlflow` (sqlite or server) and `memory`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from neural_hive_ml.evaluation.verdict import Evaluation, Verdict
+from neural_hive_ml.scoring.packed import PackedModel
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One registered version; `digest` is the manifest's SHA-256, `aliases` as of the read."""
+
+    name: str
+    version: int
+    run_id: str
+    digest: str
+    created_at_ms: int
+    aliases: tuple[str, ...] = ()
+    stage: str = "None"
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Registry(Protocol):
+    """Versions and aliases. Raises `RegistryUnavailable` within 5 s when the registry does not answer."""
+
+    def describe(self) -> str:
+        """Return what and where the registry is, credentials masked."""
+        ...
+
+    def register(
+        self, model: PackedModel, evaluation: Evaluation, verdict: Verdict, files: Mapping[str, bytes]
+    ) -> ModelVersion:
+        """Log a run (params, metrics, tags, artifact, model card `files`) and register a new version."""
+        ...
+
+    def resolve(self, name: str, alias: str) -> ModelVersion | None:
+        """Return the version an alias points to, or None when the model or the alias does not exist."""
+        ...
+
+    def version(self, name: str, version: int) -> ModelVersion:
+        """Return one version. Raises `NotFound`."""
+        ...
+
+    def versions(self, name: str) -> Sequence[ModelVersion]:
+        """Return all versions of a model, newest first; empty when there is no such model."""
+        ...
+
+    def names(self, like: str = "%") -> Sequence[str]:
+        """Return registered model names that match an SQL LIKE pattern, sorted."""
+        ...
+
+    def move_alias(self, name: str, alias: str, version: int | None) -> None:
+        """Point an alias at a version (None removes it) and keep the guide's stage in step."""
+        ...
+
+    def tag(self, name: str, version: int, tags: Mapping[str, str]) -> None:
+        """Set tags on a version."""
+        ...
+
+    def download(self, version: ModelVersion, into: Path) -> Path:
+        """Fetch the artifact directory of a version into `into` and return its path."""
+        ...

@@ -1,0 +1,1 @@
+"""The services: small ASGI apps over scorers, never over trainers."""

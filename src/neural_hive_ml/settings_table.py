@@ -1,0 +1,82 @@
+"""The table of settings: name, defaults of both profiles, meaning. Docs are generated from it.
+
+`{data}` in a default is the data folder. `platform=None` means the same default in both profiles.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One variable. `secret` values are never printed."""
+
+    name: str
+    embedded: str
+    platform: str | None
+    meaning: str
+    secret: bool = False
+
+
+TABLE: Final[tuple[Setting, ...]] = (
+    Setting("HIVE_PROFILE", "embedded", "platform", "profile of defaults: embedded or platform"),
+    Setting("HIVE_DATA_DIR", "{data}", None, "folder of the embedded stores and of the last known good models"),
+    # Stores. Empty means embedded: files in the data folder.
+    Setting("MONGODB_URI", "", "mongodb://localhost:27017", "MongoDB of tickets and operational state"),
+    Setting("MONGODB_DATABASE", "neural_hive", None, "MongoDB database"),
+    Setting("CLICKHOUSE_HOST", "", "localhost", "ClickHouse host; empty: MongoDB or the embedded store serves"),
+    Setting("CLICKHOUSE_PORT", "8123", None, "ClickHouse HTTP port"),
+    Setting("CLICKHOUSE_USER", "default", None, "ClickHouse user"),
+    Setting("CLICKHOUSE_PASSWORD", "", None, "ClickHouse password", secret=True),
+    Setting("CLICKHOUSE_DATABASE", "neural_hive", None, "ClickHouse database"),
+    Setting("REDIS_URL", "", "redis://localhost:6379/0", "Redis of the feature cache and the streams"),
+    Setting("STORE_TIMEOUT_SECONDS", "5", None, "longest wait for a store to answer"),
+    # Registry.
+    Setting(
+        "MLFLOW_TRACKING_URI",
+        "sqlite:///{data}/mlflow.db",
+        "http://localhost:5000",
+        "MLflow tracking and registry",
+    ),
+    Setting("MLFLOW_TRACKING_USERNAME", "", None, "MLflow user, where its server asks for one"),
+    Setting("MLFLOW_TRACKING_PASSWORD", "", None, "MLflow password", secret=True),
+    Setting("HIVE_SIGNING_KEY", "", None, "ed25519 private key (PEM) that signs artifacts", secret=True),
+    Setting(
+        "HIVE_VERIFY_KEYS",
+        "",
+        None,
+        "ed25519 public keys (PEM, concatenated); set: unsigned artifacts are refused",
+    ),
+    # Models.
+    Setting(
+        "ANOMALY_DETECTOR_MODEL_TYPE",
+        "isolation_forest",
+        None,
+        "detector that serves: isolation_forest, autoencoder, learned, auto",
+    ),
+    Setting("SCHEDULING_MODEL_TYPE", "xgboost", None, "duration model that serves: xgboost, lightgbm, auto"),
+    Setting(
+        "FLOOR_PROFILE", "guide", None, "floors of promotion: guide, or relative for tickets of another scale"
+    ),
+    Setting("ALLOW_SYNTHETIC_FALLBACK", "false", None, "allow models of synthetic tickets to be promoted"),
+    Setting("CALENDAR_TIMEZONE", "UTC", None, "IANA time zone of the calendar features"),
+    # Drift and retraining.
+    Setting("DRIFT_THRESHOLD", "0.2", None, "drift_score above which drift retrains"),
+    Setting("DRIFT_CHECK_INTERVAL_MINUTES", "60", None, "minutes between drift checks"),
+    Setting("DRIFT_WINDOW_HOURS", "24", None, "width of the window that a drift check looks at"),
+    Setting("RETRAINING_WINDOW_DAYS", "90", None, "data window of a drift-triggered retraining"),
+    Setting("RETRAINING_COOLDOWN_HOURS", "24", None, "least time between two retrainings of a model"),
+    Setting("RETRAINING_WEEKLY_BUDGET", "3", None, "most automatic retrainings of a model in 7 days"),
+    # Services.
+    Setting("HIVE_HOST", "127.0.0.1", "0.0.0.0", "address the services listen on"),  # noqa: S104 - pods listen on all
+    Setting(
+        "HIVE_API_KEYS",
+        "",
+        None,
+        "API keys: id:role+role:sha256-of-key, comma separated; empty: open on loopback only",
+        secret=True,
+    ),
+    Setting("HIVE_MODEL_REFRESH_SECONDS", "30", None, "seconds between looks at the published model pointer"),
+    Setting("HIVE_LOG_LEVEL", "INFO", None, "lowest level logged"),
+    Setting("HIVE_LOG_FORMAT", "auto", "json", "auto (pretty on a terminal), json, or pretty"),
+)

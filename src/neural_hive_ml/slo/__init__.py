@@ -1,0 +1,1 @@
+"""Promises about it all: objectives to recording rules, alerts and budgets."""

@@ -1,0 +1,1 @@
+"""Where the data comes from: the execution ticket, its validation, its stores."""

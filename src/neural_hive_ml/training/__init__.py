@@ -1,0 +1,1 @@
+"""Data to candidate: time-ordered splits and the model families."""

@@ -1,0 +1,1 @@
+"""The import path that the guide names; a facade over neural_hive_ml, nothing else."""

@@ -1,0 +1,1 @@
+"""Drift monitoring, as the guide imports it."""
