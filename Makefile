@@ -1,0 +1,63 @@
+# Six verbs. `make demo` and `make test` each do all their own set-up on a machine with Python 3.11, make, gcc and git.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(VENV)/.bootstrap/bin/uv
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONDONTWRITEBYTECODE :=
+# One numerical thread a process: two gain nothing on one row and break tails under contention.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help setup setup-dev demo test check bench bench-quality bench-speed generate docs lock clean
+help:  ## show the verbs
+	@grep -E '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(UV):
+	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV)/.bootstrap
+	$(VENV)/.bootstrap/bin/python -m pip install -q --disable-pip-version-check uv
+
+$(VENV)/.product: $(UV) requirements.lock pyproject.toml src/neural_hive_ml/_kernels.c
+	$(UV) pip install -q --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
+	$(UV) pip install -q --python $(BIN)/python --no-build-isolation --no-deps -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.product requirements-dev.lock
+	$(UV) pip install -q --python $(BIN)/python --compile-bytecode --require-hashes -r requirements-dev.lock
+	touch $@
+
+setup: $(VENV)/.product  ## install the product, locked, into .venv
+setup-dev: $(VENV)/.dev  ## setup plus every extra and the development tools
+
+demo: setup  ## run the whole loop on real tickets in a few minutes
+	$(BIN)/hive-ml demo
+
+check: setup-dev  ## lint, types, layers, module sizes, generated files
+	$(BIN)/ruff format --check src tests benchmarks scripts ml_pipelines
+	$(BIN)/ruff check src tests benchmarks scripts ml_pipelines
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_module_sizes.py
+
+test: setup-dev check  ## everything: real servers, real browser, the guide end to end
+	scripts/install_test_servers.sh
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+bench: bench-speed bench-quality  ## all benchmarks
+bench-speed: setup-dev
+	$(BIN)/python -m benchmarks.speed
+bench-quality: setup-dev
+	$(BIN)/python -m benchmarks.quality
+
+generate: setup-dev  ## rewrite generated files (rules, dashboards, manifests, docs)
+	$(BIN)/hive-ml generate
+
+docs: setup-dev  ## build the documentation site
+	$(BIN)/mkdocs build --strict
+
+lock: $(UV)  ## resolve the lock files anew
+	$(UV) pip compile -q --universal -p 3.11 pyproject.toml -o requirements.lock --no-emit-index-url --generate-hashes --custom-compile-command "make lock"
+	$(UV) pip compile -q --universal -p 3.11 pyproject.toml --all-extras --group dev -c requirements.lock -o requirements-dev.lock --no-emit-index-url --generate-hashes --custom-compile-command "make lock"
+
+clean:
+	rm -rf $(VENV) .tools .hive .hive-demo build dist site

@@ -1,0 +1,13 @@
+#!/usr/bin/env python3
+"""The guide's training command; everything it does is `hive-ml train`."""
+
+import sys
+
+from _environment import use_checkout_environment
+
+use_checkout_environment(__file__)
+
+from neural_hive_ml.cli.app import run  # noqa: E402 - the environment is settled first
+from neural_hive_ml.cli.train import train_command  # noqa: E402 - the environment is settled first
+
+sys.exit(run(train_command))
