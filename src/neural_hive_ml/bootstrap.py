@@ -1,0 +1,92 @@
+"""Composition root: settings in, wired adapters out. The only place that chooses an adapter."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from neural_hive_ml.clock import Clock, SystemClock
+from neural_hive_ml.errors import UsageError
+from neural_hive_ml.flow import Workspace
+from neural_hive_ml.registry.port import Registry
+from neural_hive_ml.registry.published import FilePointerSource, MlflowRestSource, ModelSource
+from neural_hive_ml.settings import Settings, mask
+from neural_hive_ml.state.port import StateStore
+from neural_hive_ml.tickets.port import TicketStore
+
+
+def open_tickets(settings: Settings, data_source: str = "auto") -> TicketStore:
+    """Open the ticket store: MongoDB when MONGODB_URI is set, else files in the data folder.
+
+    `data_source` names one of them instead: ``embedded`` or ``mongodb``.
+
+    Raises
+    ------
+    UsageError
+        When the named store is not configured.
+    """
+    uri = settings.text("MONGODB_URI")
+    if data_source == "mongodb" and not uri:
+        raise UsageError("--data-source mongodb, but MONGODB_URI is not set", remedy="export MONGODB_URI")
+    if uri and data_source != "embedded":
+        from neural_hive_ml.tickets.mongo import MongoTicketStore
+
+        return MongoTicketStore(uri, settings.text("MONGODB_DATABASE"), settings.number("STORE_TIMEOUT_SECONDS"))
+    from neural_hive_ml.tickets.embedded import EmbeddedTicketStore
+
+    return EmbeddedTicketStore(settings.data_dir / "tickets.db")
+
+
+def open_state(settings: Settings) -> StateStore:
+    """Open the operational state: MongoDB when MONGODB_URI is set, else a file in the data folder."""
+    uri = settings.text("MONGODB_URI")
+    if uri:
+        from neural_hive_ml.state.mongo import MongoStateStore
+
+        return MongoStateStore(uri, settings.text("MONGODB_DATABASE"), settings.number("STORE_TIMEOUT_SECONDS"))
+    from neural_hive_ml.state.embedded import EmbeddedStateStore
+
+    return EmbeddedStateStore(settings.data_dir / "state.db")
+
+
+def open_registry(settings: Settings) -> Registry:
+    """Open the MLflow registry, sqlite or server, that MLFLOW_TRACKING_URI names."""
+    from neural_hive_ml.registry.mlflow_registry import MlflowRegistry
+
+    return MlflowRegistry(settings.text("MLFLOW_TRACKING_URI"), settings.data_dir)
+
+
+def model_source(settings: Settings) -> ModelSource:
+    """Return where services look for the published model, without importing mlflow."""
+    uri = settings.text("MLFLOW_TRACKING_URI")
+    if uri.startswith(("http://", "https://")):
+        return MlflowRestSource(
+            uri,
+            username=settings.text("MLFLOW_TRACKING_USERNAME"),
+            password=settings.text("MLFLOW_TRACKING_PASSWORD"),
+        )
+    return FilePointerSource(settings.data_dir)
+
+
+@contextmanager
+def open_workspace(
+    settings: Settings, clock: Clock | None = None, *, data_source: str = "auto"
+) -> Iterator[Workspace]:
+    """Open everything a job needs and close it again."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    tickets = open_tickets(settings, data_source)
+    try:
+        state = open_state(settings)
+        try:
+            yield Workspace(
+                tickets=tickets, state=state, registry=open_registry(settings), clock=clock or SystemClock()
+            )
+        finally:
+            state.close()
+    finally:
+        tickets.close()
+
+
+def describe(settings: Settings) -> str:
+    """Return one line that says which stores and registry a command uses, credentials masked."""
+    mongo = settings.text("MONGODB_URI")
+    stores = f"{mask(mongo)} ({settings.text('MONGODB_DATABASE')})" if mongo else f"files in {settings.data_dir}"
+    return f"profile {settings.profile} | tickets and state: {stores} | registry: {mask(settings.text('MLFLOW_TRACKING_URI'))}"

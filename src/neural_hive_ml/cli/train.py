@@ -1,0 +1,138 @@
+"""`hive-ml train` and the guide's `train_predictive_models.py`: one command, the guide's flags and ours."""
+
+import json
+from collections.abc import Sequence
+from typing import get_args
+
+import click
+from rich.console import Console
+
+from neural_hive_ml.bootstrap import describe, open_workspace
+from neural_hive_ml.cli.moments import resolve_as_of
+from neural_hive_ml.cli.training_report import exit_code, print_report, to_json
+from neural_hive_ml.conventions import (
+    ANOMALY_ALGORITHMS,
+    FAMILIES,
+    LOAD_ALGORITHMS,
+    LOAD_HORIZONS_MINUTES,
+    SCHEDULING_ALGORITHMS,
+    Family,
+)
+from neural_hive_ml.errors import UsageError
+from neural_hive_ml.flow import Rules, train
+from neural_hive_ml.settings import Settings, load_settings
+from neural_hive_ml.training.request import TrainingRequest, TuningBudget
+
+ALGORITHMS: dict[Family, tuple[str, ...]] = {
+    "anomaly": ANOMALY_ALGORITHMS,
+    "load": LOAD_ALGORITHMS,
+    "scheduling": SCHEDULING_ALGORITHMS,
+}
+# The order of the guide's table: the detector first, it is what the platform waits for.
+ORDER: tuple[Family, ...] = FAMILIES
+DATA_SOURCES = ("auto", "embedded", "mongodb", "clickhouse")
+
+
+@click.command("train")
+@click.option("--model-type", type=click.Choice([*get_args(Family), "all"]), default="all", show_default=True)
+@click.option("--training-window-days", type=click.IntRange(1, 3650), default=540, show_default=True,
+              help="Days of tickets before --as-of to learn from.")
+@click.option("--model-algorithm", type=click.Choice(sorted({a for group in ALGORITHMS.values() for a in group})),
+              help="Override the family's default (isolation_forest, prophet, xgboost). With `all` it goes to "
+              "the family that knows it.")
+@click.option("--hyperparameter-tuning", is_flag=True, help="Search hyperparameters, nested in time, seeded.")
+@click.option("--tuning-budget", default="30s", show_default=True, metavar="N or Ns",
+              help="Trials (60) or seconds (30s) a model.")
+@click.option("--promote-if-better", is_flag=True, help="Make a winner the champion (stage Production).")
+@click.option("--allow-below-floor", is_flag=True,
+              help="Promote although an absolute floor is missed; recorded in the ledger.")
+@click.option("--min-samples", type=click.IntRange(1), default=1000, show_default=True,
+              help="Fewest tickets to learn from.")
+@click.option("--as-of", default="auto", show_default=True, metavar="MOMENT",
+              help="now, newest (ticket), ISO 8601 or epoch ms; auto is now, or newest where the store holds an old log.")
+@click.option("--seed", type=int, default=42, show_default=True)
+@click.option("--floor-profile", type=click.Choice(["guide", "relative"]),
+              help="Floors to judge by; default FLOOR_PROFILE.")
+@click.option("--data-source", type=click.Choice(DATA_SOURCES), default="auto", show_default=True,
+              help="Where tickets are read; auto follows MONGODB_URI and CLICKHOUSE_HOST.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, progress on stderr.")
+def train_command(
+    model_type: str, training_window_days: int, model_algorithm: str | None, hyperparameter_tuning: bool,
+    tuning_budget: str, promote_if_better: bool, allow_below_floor: bool, min_samples: int, as_of: str,
+    seed: int, floor_profile: str | None, data_source: str, as_json: bool,
+) -> int:
+    """Train, judge, register and (with --promote-if-better) promote the predictive models.
+
+    \b
+    Exit codes: 0 all asked-for models trained and judged, 2 bad usage, 3 not enough data,
+    4 a store or registry unreachable, 1 anything else. One failing model never stops the others.
+
+    \b
+    Examples:
+      python train_predictive_models.py --model-type anomaly --promote-if-better --training-window-days 90
+      python train_predictive_models.py --model-type all --hyperparameter-tuning --promote-if-better
+    """
+    settings = load_settings()
+    console = Console(stderr=True, highlight=False)
+    console.print(describe(settings))
+    rules = Rules(
+        floor_profile=floor_profile or settings.text("FLOOR_PROFILE"),
+        promote_if_better=promote_if_better,
+        allow_below_floor=allow_below_floor,
+        allow_synthetic=settings.flag("ALLOW_SYNTHETIC_FALLBACK"),
+    )
+    families = _families(model_type, model_algorithm)
+    tuning = _budget(tuning_budget) if hyperparameter_tuning else None
+    with open_workspace(settings, data_source=data_source) as workspace:
+        as_of_ms, sentence = resolve_as_of(as_of, workspace.tickets, settings)
+        console.print(sentence)
+        requests = requests_for(
+            families, as_of_ms=as_of_ms, window_days=training_window_days, min_samples=min_samples, seed=seed,
+            algorithm=model_algorithm, tuning=tuning, settings=settings,
+        )
+        results = train(requests, workspace, rules, lambda line: console.print(f"  {line}"))
+    if as_json:
+        click.echo(json.dumps(to_json(results), indent=2))
+    else:
+        print_report(results, Console())
+    return exit_code(results)
+
+
+def requests_for(
+    families: Sequence[Family], *, as_of_ms: int, window_days: int, min_samples: int, seed: int,
+    algorithm: str | None, tuning: TuningBudget | None, settings: Settings,
+) -> tuple[TrainingRequest, ...]:
+    """Lay out one request a registered model: load has one a horizon."""
+    requests = []
+    for family in families:
+        chosen = algorithm if algorithm in ALGORITHMS[family] else None
+        for horizon in LOAD_HORIZONS_MINUTES if family == "load" else (None,):
+            requests.append(TrainingRequest(
+                family=family, as_of_ms=as_of_ms, window_days=window_days, min_samples=min_samples, seed=seed,
+                algorithm=chosen, horizon_minutes=horizon, tuning=tuning,
+                timezone=settings.text("CALENDAR_TIMEZONE"),
+            ))
+    return tuple(requests)
+
+
+def _families(model_type: str, algorithm: str | None) -> tuple[Family, ...]:
+    families = tuple(f for f in ORDER if model_type in {f, "all"})
+    if algorithm is not None and not any(algorithm in ALGORITHMS[f] for f in families):
+        known = ", ".join(ALGORITHMS[families[0]])
+        raise UsageError(
+            f"--model-algorithm {algorithm} is not a {model_type} algorithm", remedy=f"choose one of {known}"
+        )
+    return families
+
+
+def _budget(text: str) -> TuningBudget:
+    number = text.removesuffix("s")
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    if value <= 0:
+        raise UsageError(f"--tuning-budget {text!r} is no budget", remedy="give trials (60) or seconds (30s)")
+    if text.endswith("s"):
+        return TuningBudget(seconds=value, trials=10_000)
+    return TuningBudget(seconds=86_400.0, trials=int(value))

@@ -1,0 +1,164 @@
+"""What is wrong and what mends it: one check a function, each with its own answer and next step."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from neural_hive_ml.bootstrap import open_registry, open_state, open_tickets
+from neural_hive_ml.clock import DAY_MS, HOUR_MS, SystemClock, iso
+from neural_hive_ml.conventions import (
+    CHAMPION,
+    EXIT_FAILURE,
+    EXIT_NOT_ENOUGH_DATA,
+    EXIT_UNREACHABLE,
+    GUIDE_MODELS,
+    QUARANTINE,
+)
+from neural_hive_ml.errors import HiveError, RegistryUnavailable, StoreUnavailable
+from neural_hive_ml.settings import Settings
+
+Status = Literal["ok", "warning", "failed", "not_configured"]
+STALE_AFTER_MS = 6 * HOUR_MS
+FEWEST_SAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One answer of the doctor; `exit_code` is what a failed check makes the command end with."""
+
+    name: str
+    status: Status
+    detail: str
+    remedy: str = ""
+    exit_code: int = 0
+
+
+def examine(settings: Settings, purpose: str = "all") -> Iterator[Check]:
+    """Yield the checks of every configured service, in the order in which data flows.
+
+    `purpose` ``training`` leaves out what only matters once models serve.
+    """
+    checks: list[Callable[[Settings], Iterator[Check]]] = [_data_folder, _tickets, _clickhouse, _state]
+    checks += [_redis, _registry, _signing] if purpose == "all" else [_registry]
+    for check in checks:
+        name = check.__name__.strip("_").replace("_", " ")
+        try:
+            yield from check(settings)
+        except (StoreUnavailable, RegistryUnavailable) as error:
+            yield Check(name, "failed", error.what, error.remedy, EXIT_UNREACHABLE)
+        except HiveError as error:
+            yield Check(name, "failed", error.what, error.remedy, EXIT_FAILURE)
+
+
+def _data_folder(settings: Settings) -> Iterator[Check]:
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        yield Check("data folder", "failed", f"{folder}: {error.strerror}", "set HIVE_DATA_DIR", EXIT_FAILURE)
+        return
+    if not os.access(folder, os.W_OK):
+        yield Check("data folder", "failed", f"{folder} is read-only", "set HIVE_DATA_DIR", EXIT_FAILURE)
+        return
+    free = os.statvfs(folder)
+    free_gib = free.f_bavail * free.f_frsize / 2**30
+    used_mib = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 2**20
+    detail = f"{folder}: {used_mib:,.0f} MiB used, {free_gib:,.0f} GiB free"
+    yield Check("data folder", "ok" if free_gib > 1 else "warning", detail, "" if free_gib > 1 else "make room")
+
+
+def _tickets(settings: Settings) -> Iterator[Check]:
+    store = open_tickets(settings)
+    try:
+        extent = store.extent()
+        where = store.describe()
+        if extent.newest_event_ms is None or extent.oldest_ms is None:
+            yield Check("tickets", "failed", f"{where} holds no ticket", "hive-ml tickets import FILE",
+                        EXIT_NOT_ENOUGH_DATA)
+            return
+        yield Check("tickets", "ok", f"{where}: {extent.tickets:,} tickets since {iso(extent.oldest_ms)}")
+        enough = extent.tickets >= FEWEST_SAMPLES
+        yield Check(
+            "samples", "ok" if enough else "failed", f"{extent.tickets:,} of at least {FEWEST_SAMPLES:,}",
+            "" if enough else "import more, or train with a smaller --min-samples",
+            0 if enough else EXIT_NOT_ENOUGH_DATA,
+        )
+        age_ms = SystemClock().now_ms() - extent.newest_event_ms
+        if age_ms < -HOUR_MS:
+            yield Check("clock", "warning", f"the newest ticket lies {-age_ms / HOUR_MS:,.1f} h in the future",
+                        "compare this machine's clock with the platform's")
+        fresh = age_ms <= STALE_AFTER_MS
+        yield Check(
+            "freshness", "ok" if fresh else "warning",
+            f"newest event {iso(extent.newest_event_ms)}, {max(age_ms, 0) / DAY_MS:,.1f} days ago",
+            "" if fresh else "old log: train with --as-of newest; live platform: look why tickets stopped",
+        )
+        missing = list(getattr(store, "missing_indexes", list)())
+        if missing:
+            yield Check("ticket indexes", "warning", f"missing: {', '.join(missing)}", "hive-ml tickets index")
+    finally:
+        store.close()
+
+
+def _clickhouse(settings: Settings) -> Iterator[Check]:
+    if not settings.text("CLICKHOUSE_HOST"):
+        yield Check("clickhouse", "not_configured", "optional; the ticket store serves without it")
+        return
+    import httpx
+
+    host, port = settings.text("CLICKHOUSE_HOST"), settings.text("CLICKHOUSE_PORT")
+    address = f"http://{host}:{port}"
+    try:
+        answer = httpx.get(f"{address}/ping", timeout=settings.number("STORE_TIMEOUT_SECONDS"))
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        yield Check("clickhouse", "warning", f"{address}: {error}", "optional: start it or unset CLICKHOUSE_HOST")
+        return
+    yield Check("clickhouse", "ok", f"{address} answers")
+
+
+def _state(settings: Settings) -> Iterator[Check]:
+    state = open_state(settings)
+    try:
+        held = state.count(QUARANTINE)
+        yield Check("state", "ok", state.describe())
+        yield Check("quarantine", "warning" if held else "ok", f"{held:,} documents",
+                    "hive-ml tickets quarantine list" if held else "")
+    finally:
+        state.close()
+
+
+def _redis(settings: Settings) -> Iterator[Check]:
+    url = settings.text("REDIS_URL")
+    if not url:
+        yield Check("redis", "not_configured", "optional: feature cache and streams")
+        return
+    import redis
+
+    timeout = settings.number("STORE_TIMEOUT_SECONDS")
+    client = redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        yield Check("redis", "failed", f"{error}", "start it or unset REDIS_URL: outage costs speed only",
+                    EXIT_UNREACHABLE)
+        return
+    finally:
+        client.close()
+    yield Check("redis", "ok", "answers")
+
+
+def _registry(settings: Settings) -> Iterator[Check]:
+    registry = open_registry(settings)
+    live = [name for name in GUIDE_MODELS if registry.resolve(name, CHAMPION) is not None]
+    yield Check("registry", "ok", f"{registry.describe()}: {len(live)}/{len(GUIDE_MODELS)} models in Production")
+
+
+def _signing(settings: Settings) -> Iterator[Check]:
+    if not settings.text("HIVE_VERIFY_KEYS"):
+        yield Check("signatures", "not_configured", "artifacts are checked by digest only; set HIVE_VERIFY_KEYS")
+        return
+    from neural_hive_ml.registry.sign import load_verify_keys
+
+    yield Check("signatures", "ok", f"{len(load_verify_keys(settings.text('HIVE_VERIFY_KEYS')))} valid keys")

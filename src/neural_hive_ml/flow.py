@@ -1,0 +1,124 @@
+"""The loop on one page: tickets -> features -> candidate -> evaluation -> gate -> registry -> services.
+
+Serving, feedback and drift run on their own (`serving`, `feedback`, `drift`); `retraining.job` closes the
+loop by calling `train` again. Everything outside is an argument: see `Workspace` and `bootstrap`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from neural_hive_ml.clock import DAY_MS, Clock
+from neural_hive_ml.conventions import CHAMPION
+from neural_hive_ml.errors import HiveError, NotEnoughData, RegistryUnavailable, StoreUnavailable
+from neural_hive_ml.evaluation.verdict import Evaluation, Outcome, Verdict
+from neural_hive_ml.registry.port import ModelVersion, Registry
+from neural_hive_ml.state.port import StateStore
+from neural_hive_ml.tickets.as_of import as_of
+from neural_hive_ml.tickets.columns import TicketColumns, concat
+from neural_hive_ml.tickets.port import TicketStore, TicketWindow
+from neural_hive_ml.training.request import Candidate, TrainingRequest
+
+Progress = Callable[[str], None]
+Status = Literal["judged", "not_enough_data", "unreachable", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The wired adapters that a job works with."""
+
+    tickets: TicketStore
+    state: StateStore
+    registry: Registry
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How candidates are judged and whether winners go live.
+
+    `floor_profile` is ``guide`` or ``relative``; `allow_below_floor` promotes a model that misses its floor,
+    and is recorded with `actor` as a decision of theirs.
+    """
+
+    floor_profile: str = "guide"
+    promote_if_better: bool = False
+    allow_below_floor: bool = False
+    allow_synthetic: bool = False
+    actor: str = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelResult:
+    """What became of one asked-for model; `error` says why when it was not judged."""
+
+    request: TrainingRequest
+    status: Status
+    version: ModelVersion | None = None
+    verdict: Verdict | None = None
+    evaluation: Evaluation | None = None
+    candidate: Candidate | None = None
+    promoted: bool = False
+    error: str = ""
+
+
+def read_window(tickets: TicketStore, as_of_ms: int, window_days: int) -> TicketColumns:
+    """Read the tickets created in the window that ends at `as_of_ms`, as they were known then."""
+    window = TicketWindow(since_ms=as_of_ms - window_days * DAY_MS, until_ms=as_of_ms)
+    return as_of(concat(list(tickets.blocks(window))), as_of_ms)
+
+
+def train(
+    requests: Sequence[TrainingRequest], workspace: Workspace, rules: Rules, progress: Progress
+) -> tuple[ModelResult, ...]:
+    """Train, judge, register and, where asked and deserved, promote each model; one failure stops no other."""
+    windows: dict[tuple[int, int], TicketColumns] = {}
+    results = []
+    for request in requests:
+        try:
+            key = (request.as_of_ms, request.window_days)
+            if key not in windows:
+                progress(f"reading tickets of the last {request.window_days} days")
+                windows[key] = read_window(workspace.tickets, *key)
+                progress(f"{len(windows[key]):,} tickets")
+            results.append(train_one(windows[key], request, workspace, rules, progress))
+        except NotEnoughData as error:
+            results.append(ModelResult(request, "not_enough_data", error=str(error)))
+        except (StoreUnavailable, RegistryUnavailable) as error:
+            results.append(ModelResult(request, "unreachable", error=str(error)))
+        except HiveError as error:
+            results.append(ModelResult(request, "failed", error=str(error)))
+        except Exception as error:  # noqa: BLE001 - a bug in one family must not stop the others; it is shown and exits 1
+            results.append(ModelResult(request, "failed", error=f"{type(error).__name__}: {error}"))
+        if results[-1].error:
+            progress(f"{request.family}: {results[-1].status}: {results[-1].error}")
+    return tuple(results)
+
+
+def train_one(
+    columns: TicketColumns, request: TrainingRequest, workspace: Workspace, rules: Rules, progress: Progress
+) -> ModelResult:
+    """One model from tickets to a verdict, and live if it won."""
+    from neural_hive_ml.evaluation.card import card_files
+    from neural_hive_ml.registry.promotion import promote
+    from neural_hive_ml.training.families import train_family
+
+    candidate = train_family(columns, request, progress)
+    if columns.synthetic.any():
+        candidate = replace(candidate, model=replace(candidate.model, synthetic=True))
+    name = candidate.model.name
+    verdict = judge_candidate(candidate, columns, request, workspace.registry, rules)
+    progress(f"{name}: {verdict.outcome}: {'; '.join(verdict.reasons)}")
+    version = workspace.registry.register(
+        candidate.model, candidate.evaluation, verdict, card_files(candidate, verdict)
+    )
+    wins = verdict.outcome is Outcome.PROMOTE or (rules.allow_below_floor and verdict.below_floor)
+    if wins and rules.promote_if_better:
+        forced = verdict.outcome is not Outcome.PROMOTE
+        reason = "--allow-below-floor: " * forced + "; ".join(verdict.reasons)
+        promote(workspace.registry, workspace.state, version, actor=rules.actor, reason=reason,
+                at_ms=workspace.clock.now_ms())
+        progress(f"{name}: version {version.version} is the champion (stage Production)")
+    return ModelResult(
+        request, "judged", version, verdict, candidate.evaluation, candidate, promoted=wins and rules.promote_if_better
+    )

@@ -1,0 +1,149 @@
+"""Operational state in one SQLite file (WAL): several processes of one machine share it."""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from neural_hive_ml.errors import Conflict
+from neural_hive_ml.state.port import Document, Lease, Record
+from neural_hive_ml.state.sqlite import connect, reading, transaction
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS records (
+    collection TEXT NOT NULL, key TEXT NOT NULL, at_ms INTEGER NOT NULL, document BLOB NOT NULL,
+    PRIMARY KEY (collection, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS records_by_time ON records (collection, at_ms, key);
+CREATE TABLE IF NOT EXISTS leases (
+    name TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, expires_at_ms INTEGER NOT NULL
+);
+"""
+_encode = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.decode
+
+
+class EmbeddedStateStore:
+    """See `state.port.StateStore`."""
+
+    def __init__(self, path: Path, timeout_seconds: float = 5.0) -> None:
+        self._path = path
+        self._db = connect(path, _SCHEMA, timeout_seconds)
+        self._lock = threading.RLock()
+
+    def describe(self) -> str:
+        return f"state in {self._path}"
+
+    def insert(self, collection: str, records: Iterable[Record]) -> int:
+        rows = [(collection, r.key, r.at_ms, _encode(r.document)) for r in records]
+        with self._lock, transaction(self._db, self._path) as db:
+            before = db.total_changes
+            db.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?)", rows)
+            return db.total_changes - before
+
+    def put(self, collection: str, record: Record) -> None:
+        row = (collection, record.key, record.at_ms, _encode(record.document))
+        with self._lock, transaction(self._db, self._path) as db:
+            db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", row)
+
+    def replace(self, collection: str, record: Record, *, expected: Document | None) -> None:
+        row = (collection, record.key, record.at_ms, _encode(record.document))
+        with self._lock, transaction(self._db, self._path) as db:
+            held = db.execute(
+                "SELECT document FROM records WHERE collection = ? AND key = ?", (collection, record.key)
+            ).fetchone()
+            unchanged = held is None if expected is None else held is not None and held[0] == _encode(expected)
+            if not unchanged:
+                raise Conflict(f"{collection}/{record.key} was written by someone else", remedy="read it again")
+            db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", row)
+
+    def get(self, collection: str, key: str) -> Record | None:
+        with self._lock, reading(self._path):
+            row = self._db.execute(
+                "SELECT key, at_ms, document FROM records WHERE collection = ? AND key = ?", (collection, key)
+            ).fetchone()
+        return None if row is None else _record(row)
+
+    def find(
+        self,
+        collection: str,
+        *,
+        where: Mapping[str, str | int | float | bool] | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        newest_first: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[Record]:
+        condition, values = _condition(collection, where, since_ms, until_ms)
+        order = "DESC" if newest_first else "ASC"
+        query = (
+            f"SELECT key, at_ms, document FROM records WHERE {condition} "  # noqa: S608 - fixed words, bound values
+            f"ORDER BY at_ms {order}, key {order} LIMIT ?"
+        )
+        with self._lock, reading(self._path):
+            rows = self._db.execute(query, (*values, -1 if limit is None else limit)).fetchall()
+        return [_record(row) for row in rows]
+
+    def count(
+        self,
+        collection: str,
+        *,
+        where: Mapping[str, str | int | float | bool] | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+    ) -> int:
+        condition, values = _condition(collection, where, since_ms, until_ms)
+        with self._lock, reading(self._path):
+            query = f"SELECT count(*) FROM records WHERE {condition}"  # noqa: S608 - fixed words, bound values
+            return int(self._db.execute(query, values).fetchone()[0])
+
+    def delete(self, collection: str, keys: Sequence[str]) -> int:
+        with self._lock, transaction(self._db, self._path) as db:
+            before = db.total_changes
+            db.executemany("DELETE FROM records WHERE collection = ? AND key = ?", [(collection, k) for k in keys])
+            return db.total_changes - before
+
+    def acquire(self, name: str, holder: str, *, now_ms: int, ttl_ms: int) -> Lease:
+        with self._lock, transaction(self._db, self._path) as db:
+            row = db.execute("SELECT holder, token, expires_at_ms FROM leases WHERE name = ?", (name,)).fetchone()
+            if row is not None and row[0] != holder and row[2] > now_ms:
+                raise Conflict(f"lease {name} is held by {row[0]}", remedy="wait until it is given back or expires")
+            token = 1 if row is None else row[1] + (row[0] != holder or row[2] <= now_ms)
+            db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)", (name, holder, token, now_ms + ttl_ms))
+        return Lease(name, holder, token, now_ms + ttl_ms)
+
+    def release(self, lease: Lease) -> None:
+        with self._lock, transaction(self._db, self._path) as db:
+            db.execute(
+                "UPDATE leases SET expires_at_ms = 0 WHERE name = ? AND holder = ? AND token = ?",
+                (lease.name, lease.holder, lease.token),
+            )
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+
+def _record(row: tuple[str, int, bytes]) -> Record:
+    return Record(row[0], row[1], _decode(row[2]))
+
+
+def _condition(
+    collection: str, where: Mapping[str, Any] | None, since_ms: int | None, until_ms: int | None
+) -> tuple[str, list[Any]]:
+    parts, values = ["collection = ?"], [collection]
+    for name, value in (where or {}).items():
+        parts.append("json_extract(CAST(document AS TEXT), ?) = ?")
+        values += [f'$."{name}"', value]
+    if since_ms is not None:
+        parts.append("at_ms >= ?")
+        values.append(since_ms)
+    if until_ms is not None:
+        parts.append("at_ms < ?")
+        values.append(until_ms)
+    return " AND ".join(parts), values
+
+
+
