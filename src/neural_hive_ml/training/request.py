@@ -1,15 +1,14 @@
 """What a training was asked to do, and what came of it."""
 
-from dataclasses import dataclass, field
-from typing import Literal
-
-import numpy as np
-import numpy.typing as npt
+from dataclasses import dataclass
 
 from neural_hive_ml.conventions import Family
 from neural_hive_ml.evaluation.cases import HoldoutCases
+from neural_hive_ml.evaluation.figure import Figure
 from neural_hive_ml.evaluation.verdict import Evaluation
 from neural_hive_ml.scoring.packed import PackedModel
+
+__all__ = ["Candidate", "Figure", "TrainingRequest", "TuningBudget"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +36,6 @@ class TrainingRequest:
     tuning: TuningBudget | None = None
     timezone: str = "UTC"
     threads: int = 2
-
-
-PlotKind = Literal["line", "histogram", "scatter", "bars"]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """Data of one plot of the model card and the demo report; drawn by `evaluation.plots`."""
-
-    title: str
-    kind: PlotKind
-    series: dict[str, npt.NDArray[np.float64]]
-    x_label: str = ""
-    y_label: str = ""
-    marks: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
