@@ -17,7 +17,7 @@ $(UV):
 	$(PYTHON) -m venv $(VENV)/.bootstrap
 	$(VENV)/.bootstrap/bin/python -m pip install -q --disable-pip-version-check uv
 
-$(VENV)/.product: $(UV) requirements.lock pyproject.toml src/neural_hive_ml/_kernels.c
+$(VENV)/.product: $(UV) requirements.lock pyproject.toml $(wildcard src/neural_hive_ml/csrc/*)
 	$(UV) pip install -q --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
 	$(UV) pip install -q --python $(BIN)/python --no-build-isolation --no-deps -e .
 	touch $@

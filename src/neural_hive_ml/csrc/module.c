@@ -1,0 +1,52 @@
+/* Python's view of the kernels: buffers in, buffers out, no NumPy headers. Lengths are checked here, once. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include "features.h"
+
+static int wrong(Py_buffer *b, Py_ssize_t bytes, const char *name) {
+    if (b->len >= bytes) return 0;
+    PyErr_Format(PyExc_ValueError, "%s: %zd bytes, %zd needed", name, b->len, bytes);
+    return 1;
+}
+
+static PyObject *replay(PyObject *self, PyObject *args) {
+    Py_buffer kind, stage, emit, apply, at, slots, raw, full, slim, pairs, hours, out;
+    Py_ssize_t columns;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*w*w*w*w*w*n", &kind, &stage, &emit, &apply, &at, &slots, &raw, &full,
+                          &slim, &pairs, &hours, &out, &columns))
+        return NULL;
+    Py_ssize_t n = kind.len;
+    int bad = wrong(&stage, n, "stage") || wrong(&emit, n * 8, "emit") || wrong(&apply, n, "apply") ||
+              wrong(&at, n * 8, "at_ms") || wrong(&slots, n * 8 * SLOTS, "slots") || wrong(&raw, n * 8 * RAW, "raw");
+    if (!bad) {
+        const int64_t *s = (const int64_t *)slots.buf, *e = (const int64_t *)emit.buf;
+        const int64_t limits[4] = {full.len / (8 * FULL), slim.len / (8 * SLIM), pairs.len / 8, hours.len / (8 * HOURS)};
+        const int64_t rows = columns > 0 ? out.len / (8 * columns) : 0;
+        for (Py_ssize_t i = 0; i < n && !bad; i++) {
+            bad = e[i] >= rows;
+            for (int k = 0; k < SLOTS && !bad; k++) {
+                int64_t limit = limits[k < 3 ? 0 : k < 8 ? 1 : k < 10 ? 2 : 3], slot = s[i * SLOTS + k];
+                bad = slot < 0 || slot >= limit;
+            }
+        }
+        if (bad) PyErr_SetString(PyExc_IndexError, "a slot or an output row lies outside its table");
+    }
+    if (!bad) {
+        Py_BEGIN_ALLOW_THREADS
+        hive_replay(n, kind.buf, stage.buf, emit.buf, apply.buf, at.buf, slots.buf, raw.buf, full.buf, slim.buf,
+                    pairs.buf, hours.buf, out.buf, columns);
+        Py_END_ALLOW_THREADS
+    }
+    Py_buffer *all[] = {&kind, &stage, &emit, &apply, &at, &slots, &raw, &full, &slim, &pairs, &hours, &out};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) PyBuffer_Release(all[i]);
+    if (bad) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"replay", replay, METH_VARARGS, "replay(kind, stage, emit, apply, at_ms, slots, raw, full, slim, pairs, hours, out, columns)"},
+    {NULL, NULL, 0, NULL},
+};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernels", NULL, -1, methods, NULL, NULL, NULL, NULL};
+PyMODINIT_FUNC PyInit__kernels(void) { return PyModule_Create(&module); }

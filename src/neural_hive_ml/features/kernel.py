@@ -1,0 +1,60 @@
+"""The replay kernel: compiled where a compiler was there at installation, else the definition itself."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_hive_ml.features import definition
+from neural_hive_ml.features import layout as at
+from neural_hive_ml.features.spec import COLUMN_COUNT
+from neural_hive_ml.features.statistics import Tables
+
+try:
+    from neural_hive_ml import _kernels
+except ImportError:  # no C compiler at installation: the definition gives the same numbers, slower
+    _kernels = None
+
+COMPILED: Final = _kernels is not None
+
+
+def replay(
+    kind: npt.NDArray[np.int8],
+    stage: npt.NDArray[np.int8],
+    emit: npt.NDArray[np.int64],
+    apply: npt.NDArray[np.uint8],
+    at_ms: npt.NDArray[np.int64],
+    slots: npt.NDArray[np.int64],
+    raw: npt.NDArray[np.float64],
+    tables: Tables,
+    out: npt.NDArray[np.float64],
+    *,
+    compiled: bool = COMPILED,
+) -> None:
+    """Go through `n` events in order: write row `emit[i]` of `out` (-1: none), then learn event i if `apply[i]`.
+
+    All arrays are C-contiguous; `slots` is [n, 12], `raw` [n, RAW_WIDTH], `out` [m, COLUMN_COUNT]. O(n).
+    """
+    if compiled:
+        _kernels.replay(
+            kind,
+            stage,
+            emit,
+            apply,
+            at_ms,
+            slots,
+            raw,
+            tables.full,
+            tables.slim,
+            tables.pairs,
+            tables.hours,
+            out,
+            COLUMN_COUNT,
+        )
+        return
+    for i in range(len(kind)):
+        now = float(at_ms[i])
+        if emit[i] >= 0:
+            out[emit[i]] = definition.make_row(int(stage[i]), now, raw[i], slots[i], tables)
+        if apply[i] and kind[i] != at.NO_EVENT:
+            definition.learn(int(kind[i]), now, raw[i], slots[i], tables)

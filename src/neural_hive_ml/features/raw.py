@@ -1,0 +1,125 @@
+"""A ticket as the kernel takes it: plain numbers, before any transformation, and the keys it is remembered by."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import blake2b
+from math import log1p
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_hive_ml.clock import HOUR_MS
+from neural_hive_ml.features import layout as at
+from neural_hive_ml.features.binding import FeatureBinding, number
+from neural_hive_ml.tickets.columns import MISSING_MS, TicketColumns
+from neural_hive_ml.tickets.ticket import FAILED_STATUSES, STATUSES
+
+Floats = npt.NDArray[np.float64]
+_FAILED_CODES = np.array([status in FAILED_STATUSES for status in STATUSES])
+_SEPARATOR = "\x1f"
+
+
+@lru_cache(maxsize=100_000)
+def local_hour(hours_since_epoch: int, timezone: str) -> tuple[int, int]:
+    """Return (hour 0-23, weekday 0-6 from Monday) of an epoch hour in a time zone.
+
+    >>> local_hour(0, "UTC")
+    (0, 3)
+    """
+    if timezone == "UTC":
+        return hours_since_epoch % 24, (hours_since_epoch // 24 + 3) % 7
+    from datetime import UTC, datetime, timedelta
+
+    moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(hours=hours_since_epoch)).astimezone(ZoneInfo(timezone))
+    return moment.hour, moment.weekday()
+
+
+def raw_tickets(columns: TicketColumns, binding: FeatureBinding) -> Floats:
+    """Lay tickets out as the kernel's raw columns, [n, RAW_WIDTH]; O(n)."""
+    n = len(columns)
+    raw = np.zeros((n, at.RAW_WIDTH))
+    has_estimate = columns.estimated_duration_ms != MISSING_MS
+    raw[:, at.ESTIMATE_MS] = np.where(has_estimate, columns.estimated_duration_ms, 0)
+    raw[:, at.HAS_ESTIMATE] = has_estimate
+    raw[:, at.SLA_TIMEOUT_MS] = columns.sla_timeout_ms
+    raw[:, at.PRIORITY] = columns.priority
+    raw[:, at.RISK] = columns.risk_band
+    raw[:, at.SECURITY] = columns.security_level
+    raw[:, at.DELIVERY] = columns.delivery_mode
+    raw[:, at.CONSISTENCY] = columns.consistency
+    raw[:, at.DURABILITY] = columns.durability
+    raw[:, at.TYPE] = columns.task_type
+    raw[:, at.DEPENDENCIES] = columns.dependencies
+    raw[:, at.RETRY_COUNT] = columns.retry_count
+    raw[:, at.MAX_RETRIES] = columns.max_retries
+    raw[:, at.CREATED_MS] = columns.created_at_ms
+    raw[:, at.FAILED] = _FAILED_CODES[columns.status]
+    raw[:, at.ERROR] = columns.error
+    started = columns.started_at_ms != MISSING_MS
+    raw[:, at.STARTED] = started
+    raw[:, at.WAIT_MS] = np.where(started, columns.started_at_ms - columns.created_at_ms, 0)
+    known = columns.actual_duration_ms != MISSING_MS
+    ran = started & (columns.completed_at_ms != MISSING_MS)
+    span = np.where(ran, columns.completed_at_ms - columns.started_at_ms, 0)
+    raw[:, at.DURATION_MS] = np.where(known, columns.actual_duration_ms, span)
+    raw[:, at.HAS_DURATION] = known | ran
+    hours, inverse = np.unique(columns.created_at_ms // HOUR_MS, return_inverse=True)
+    local = np.array([local_hour(int(h), binding.timezone) for h in hours]).reshape(-1, 2)
+    raw[:, [at.HOUR, at.WEEKDAY]] = local[inverse]
+    for i in range(n):
+        raw[i, at.CAPABILITIES] = len(columns.capabilities[i])
+        fill_parameters(raw[i], columns.parameters[i], binding)
+    return raw
+
+
+def fill_parameters(row: Floats, parameters: Mapping[str, str], binding: FeatureBinding) -> None:
+    """Write what the parameters map says into one raw row."""
+    if not parameters:
+        row[at.PARAMETERS_MISSING] = len(binding.parameter_names)
+        return
+    size, length = 0.0, 0
+    for name, text in parameters.items():
+        length += len(name) + len(text)
+        value = number(text)
+        if value is not None:
+            size += log1p(abs(value))
+    missing = 0
+    for i, name in enumerate(binding.parameter_names):
+        value = number(parameters[name]) if name in parameters else None
+        if value is None:
+            missing += 1
+        else:
+            row[at.FIRST_PARAMETER + i] = value
+    row[at.PARAMETERS] = len(parameters)
+    row[at.PARAMETER_BYTES] = length
+    row[at.PARAMETER_SIZE] = size
+    row[at.PARAMETERS_MISSING] = missing
+
+
+def keys_of(
+    task: str,
+    owner: str,
+    capabilities: tuple[str, ...],
+    parameters: Mapping[str, str],
+    type_code: int,
+    risk_code: int,
+) -> tuple[str, ...]:
+    """Return the key of each scope of `layout.SCOPES`; an empty key is nobody's and is not remembered."""
+    text = _SEPARATOR.join(f"{k}={parameters[k]}" for k in sorted(parameters))
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    have = _SEPARATOR.join(sorted(capabilities))
+    return (
+        task,
+        owner,
+        f"{owner}{_SEPARATOR}{task}" if owner else "",
+        f"{task}{_SEPARATOR}{digest}",
+        f"type {type_code}",
+        f"risk {risk_code}",
+        f"needs {have}",
+        "everything",
+        f"{task}{_SEPARATOR}{have}",
+        f"{task}{_SEPARATOR}{risk_code}",
+        task,
+        owner,
+    )

@@ -1,0 +1,137 @@
+"""What is remembered as of a moment: tables of records, one row a key, fed by lifecycle events only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_hive_ml.errors import ArtifactRefused
+from neural_hive_ml.features import layout as at
+from neural_hive_ml.features.spec import FEATURE_SET_VERSION
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+_FIRST_CAPACITY = 64
+
+
+@dataclass(slots=True)
+class Tables:
+    """Records by slot: full [f, FULL_WIDTH], slim [s, SLIM_WIDTH], pairs [p, 1], hours [h, 24], float64."""
+
+    full: Floats
+    slim: Floats
+    pairs: Floats
+    hours: Floats
+
+
+_TABLES = ("full", "slim", "pairs", "hours")
+_WIDTHS = {"full": at.FULL_WIDTH, "slim": at.SLIM_WIDTH, "pairs": 1, "hours": at.HOURS}
+_TABLE_OF = tuple(
+    "full"
+    if s in at.FULL_SCOPES
+    else "slim"
+    if s in at.SLIM_SCOPES
+    else "pairs"
+    if s in at.PAIR_SCOPES
+    else "hours"
+    for s in at.SCOPES
+)
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Point-in-time statistics.
+
+    `as_of_ms` is the time of the newest event learned, `sequence` how many were; a prediction names the sequence
+    it was made with.
+    """
+
+    tables: Tables = field(
+        default_factory=lambda: Tables(*(np.zeros((_FIRST_CAPACITY, _WIDTHS[t])) for t in _TABLES))
+    )
+    as_of_ms: int = 0
+    sequence: int = 0
+    slots: tuple[dict[str, int], ...] = field(default_factory=lambda: tuple({} for _ in at.SCOPES))
+    used: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_TABLES, 1))
+
+    def find(self, keys: tuple[str, ...]) -> list[int]:
+        """Return the slots of keys, 0 (nobody's, all zeros) for one never seen."""
+        return [slots.get(key, 0) for slots, key in zip(self.slots, keys, strict=True)]
+
+    def assign(self, keys: tuple[str, ...]) -> list[int]:
+        """Return the slots of keys, giving a new one to each key never seen; an empty key stays nobody's."""
+        out = []
+        for scope, (slots, key) in enumerate(zip(self.slots, keys, strict=True)):
+            slot = slots.get(key, 0)
+            if slot == 0 and key:
+                table = _TABLE_OF[scope]
+                slot = self.used[table]
+                self.used[table] = slot + 1
+                slots[key] = slot
+            out.append(slot)
+        return out
+
+    def grow(self) -> None:
+        """Make the tables as large as the slots given; doubles, so that it costs O(1) a key."""
+        for name in _TABLES:
+            table = getattr(self.tables, name)
+            if self.used[name] > len(table):
+                larger = np.zeros((max(self.used[name], 2 * len(table)), _WIDTHS[name]))
+                larger[: len(table)] = table
+                setattr(self.tables, name, larger)
+
+    def copy(self) -> "Statistics":
+        """Return an independent copy."""
+        tables = Tables(*(getattr(self.tables, name).copy() for name in _TABLES))
+        return Statistics(
+            tables, self.as_of_ms, self.sequence, tuple(dict(s) for s in self.slots), dict(self.used)
+        )
+
+    def snapshot(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return everything as plain arrays (no objects), which `restore` reads."""
+        arrays: dict[str, npt.NDArray[np.generic]] = {
+            name: getattr(self.tables, name)[: self.used[name]].copy() for name in _TABLES
+        }
+        arrays["moment"] = np.array([self.as_of_ms, self.sequence], dtype=np.int64)
+        arrays["version"] = np.frombuffer(FEATURE_SET_VERSION.encode(), dtype=np.uint8).copy()
+        for scope, slots in zip(at.SCOPES, self.slots, strict=True):
+            encoded = [key.encode("utf-8", "surrogatepass") for key in slots]
+            arrays[f"{scope}.slots"] = np.fromiter(slots.values(), dtype=np.int64, count=len(slots))
+            arrays[f"{scope}.ends"] = np.cumsum([len(key) for key in encoded], dtype=np.int64)
+            arrays[f"{scope}.keys"] = np.frombuffer(b"".join(encoded), dtype=np.uint8).copy()
+        return arrays
+
+    @staticmethod
+    def restore(arrays: Mapping[str, npt.NDArray[np.generic]]) -> "Statistics":
+        """Read a snapshot.
+
+        Raises
+        ------
+        ArtifactRefused
+            When the snapshot is of another feature set version or incomplete.
+        """
+        try:
+            version = arrays["version"].tobytes().decode()
+            if version != FEATURE_SET_VERSION:
+                raise ArtifactRefused(
+                    f"statistics of feature set {version}, this release has {FEATURE_SET_VERSION}",
+                    remedy="retrain, or run the release that wrote them",
+                )
+            as_of_ms, sequence = (int(v) for v in arrays["moment"])
+            tables = Tables(*(np.array(arrays[name], dtype=np.float64) for name in _TABLES))
+            slots = []
+            for scope in at.SCOPES:
+                blob = arrays[f"{scope}.keys"].tobytes()
+                begin, table = 0, {}
+                ends, numbers = arrays[f"{scope}.ends"].tolist(), arrays[f"{scope}.slots"].tolist()
+                for end, slot in zip(ends, numbers, strict=True):
+                    table[blob[begin:end].decode("utf-8", "surrogatepass")] = int(slot)
+                    begin = end
+                slots.append(table)
+        except (KeyError, ValueError, UnicodeDecodeError) as error:
+            raise ArtifactRefused(
+                f"statistics snapshot is damaged: {error}", remedy="fetch or train it again"
+            ) from error
+        used = {name: len(getattr(tables, name)) for name in _TABLES}
+        return Statistics(tables, as_of_ms, sequence, tuple(slots), used)
