@@ -7,7 +7,9 @@ every byte against the manifest before it is parsed. The format is described in 
 import io
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +37,11 @@ if TYPE_CHECKING:
 
 # Far above any model of ours; keeps a hostile manifest from filling the memory of a service.
 LARGEST_ARTIFACT_BYTES = 1 << 30
+_LARGEST_HEAD_BYTES = 1 << 22
 _DOCUMENTS = ("documents", "policy", "lineage", "profile")
 _NUMBERS = "biuf"
+
+Reader = Callable[[str, int], bytes]
 
 
 def write_artifact(model: PackedModel, directory: Path, signer: "Signer | None" = None) -> Manifest:
@@ -85,6 +90,15 @@ def pack(model: PackedModel) -> dict[str, bytes]:
     return files
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An artifact's files as bytes (manifest and seal among them), each checked against the manifest."""
+
+    manifest: Manifest
+    seal: Seal
+    files: Mapping[str, bytes]
+
+
 def read_artifact(directory: Path, *, expected_digest: str = "") -> PackedModel:
     """Read a model back, each byte checked against the manifest, the manifest against its seal.
 
@@ -96,26 +110,52 @@ def read_artifact(directory: Path, *, expected_digest: str = "") -> PackedModel:
     ArtifactRefused
         When anything is missing, additional, changed, of another format version, or not what was expected.
     """
-    manifest, _ = read_manifest(directory, expected_digest=expected_digest)
-    return unpack(manifest, _read_files(directory, manifest))
+    checked = check_directory(directory, expected_digest=expected_digest)
+    return unpack(checked.manifest, checked.files)
 
 
-def read_manifest(directory: Path, *, expected_digest: str = "") -> tuple[Manifest, Seal]:
-    """Read manifest and seal and check one against the other. Raises `ArtifactRefused`."""
-    content = _read(directory, MANIFEST_FILE)
-    seal = parse_seal(_read(directory, SEAL_FILE))
-    digest = sha256(content)
+def check_directory(directory: Path, *, expected_digest: str = "") -> Checked:
+    """Read an artifact directory and check every byte. Raises `ArtifactRefused`."""
+    checked = gather(partial(_read, directory), str(directory), expected_digest=expected_digest)
+    present = {p.relative_to(directory).as_posix() for p in directory.rglob("*") if not p.is_dir()}
+    extra = present - set(checked.files)
+    if extra:
+        raise ArtifactRefused(f"{directory}: {min(extra)} is not in the manifest")
+    return checked
+
+
+def gather(read: Reader, where: str, *, expected_digest: str = "") -> Checked:
+    """Collect an artifact's files through `read`, which returns at most ``limit + 1`` bytes of a path.
+
+    Raises
+    ------
+    ArtifactRefused
+        As `read_artifact`; `where` names the place in its messages.
+    """
+    manifest_bytes = read(MANIFEST_FILE, _LARGEST_HEAD_BYTES)
+    seal_bytes = read(SEAL_FILE, _LARGEST_HEAD_BYTES)
+    seal = parse_seal(seal_bytes)
+    digest = sha256(manifest_bytes)
     if seal.digest != digest:
-        raise ArtifactRefused(f"{directory}: {MANIFEST_FILE} is not the one that was sealed")
+        raise ArtifactRefused(f"{where}: {MANIFEST_FILE} is not the one that was sealed")
     if expected_digest and digest != expected_digest:
-        raise ArtifactRefused(f"{directory}: the artifact is {digest[:16]}, {expected_digest[:16]} was expected")
-    manifest = parse_manifest(content)
+        raise ArtifactRefused(f"{where}: the artifact is {digest[:16]}, {expected_digest[:16]} was expected")
+    manifest = parse_manifest(manifest_bytes)
     if manifest.format_version != FORMAT_VERSION:
         raise ArtifactRefused(
-            f"{directory}: artifact format {manifest.format_version}, this release reads {FORMAT_VERSION}",
+            f"{where}: artifact format {manifest.format_version}, this release reads {FORMAT_VERSION}",
             remedy="train again with this release, or serve with the one that wrote it (docs/artifact-format.md)",
         )
-    return manifest, seal
+    total = sum(e.bytes for e in manifest.files.values())
+    if total > LARGEST_ARTIFACT_BYTES:
+        raise ArtifactRefused(f"{where}: {total:,} bytes, more than the {LARGEST_ARTIFACT_BYTES:,} allowed")
+    files = {MANIFEST_FILE: manifest_bytes, SEAL_FILE: seal_bytes}
+    for path, expected in manifest.files.items():
+        content = read(path, expected.bytes)
+        if len(content) != expected.bytes or sha256(content) != expected.sha256:
+            raise ArtifactRefused(f"{where}: {path} is not the file that was registered")
+        files[path] = content
+    return Checked(manifest, seal, files)
 
 
 def unpack(manifest: Manifest, files: Mapping[str, bytes]) -> PackedModel:
@@ -147,16 +187,16 @@ def unpack(manifest: Manifest, files: Mapping[str, bytes]) -> PackedModel:
 def write_whole(files: Mapping[str, bytes], directory: Path) -> None:
     """Write files into a new directory that appears at once, or not at all. Raises OSError."""
     directory.parent.mkdir(parents=True, exist_ok=True)
-    partial = directory.with_name(f".{directory.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    unfinished = directory.with_name(f".{directory.name}.{os.getpid()}.partial")
+    shutil.rmtree(unfinished, ignore_errors=True)
     try:
         for path, content in files.items():
-            target = partial / path
+            target = unfinished / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
-        partial.rename(directory)
+        unfinished.rename(directory)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def array_bytes(array: npt.NDArray[Any], where: str) -> bytes:
@@ -170,24 +210,7 @@ def array_bytes(array: npt.NDArray[Any], where: str) -> bytes:
     return out.getvalue()
 
 
-def _read_files(directory: Path, manifest: Manifest) -> dict[str, bytes]:
-    total = sum(e.bytes for e in manifest.files.values())
-    if total > LARGEST_ARTIFACT_BYTES:
-        raise ArtifactRefused(f"{directory}: {total:,} bytes, more than the {LARGEST_ARTIFACT_BYTES:,} allowed")
-    present = {p.relative_to(directory).as_posix() for p in directory.rglob("*") if not p.is_dir()}
-    extra = present - set(manifest.files) - {MANIFEST_FILE, SEAL_FILE}
-    if extra:
-        raise ArtifactRefused(f"{directory}: {sorted(extra)[0]} is not in the manifest")
-    files = {}
-    for path, expected in manifest.files.items():
-        content = _read(directory, path, expected.bytes)
-        if len(content) != expected.bytes or sha256(content) != expected.sha256:
-            raise ArtifactRefused(f"{directory}: {path} is not the file that was registered")
-        files[path] = content
-    return files
-
-
-def _read(directory: Path, path: str, limit: int = 1 << 24) -> bytes:
+def _read(directory: Path, path: str, limit: int) -> bytes:
     file = directory / path
     if file.is_symlink():
         raise ArtifactRefused(f"{file} is a link; artifacts hold files only")

@@ -8,6 +8,10 @@ from typing import Protocol
 from neural_hive_ml.evaluation.verdict import Evaluation, Verdict
 from neural_hive_ml.scoring.packed import PackedModel
 
+# The tag of a version that holds its artifact's digest, and where the artifact lies in MLflow's model directory.
+DIGEST_TAG = "artifact_digest"
+ARTIFACT_PATH = "data/artifact"
+
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
@@ -21,6 +25,17 @@ class ModelVersion:
     aliases: tuple[str, ...] = ()
     stage: str = "None"
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What an alias points to, as services see it; `location` is where the source finds the artifact."""
+
+    name: str
+    version: int
+    digest: str
+    alias: str
+    location: str
 
 
 class Registry(Protocol):
@@ -58,6 +73,18 @@ class Registry(Protocol):
 
     def tag(self, name: str, version: int, tags: Mapping[str, str]) -> None:
         """Set tags on a version."""
+        ...
+
+    def publish(self, name: str, alias: str) -> None:
+        """Let services see what an alias points to now. A server's REST shows it anyway; files are copied."""
+        ...
+
+    def attached(self, version: ModelVersion, path: str) -> bytes | None:
+        """Return a file that was registered with a version (model card, evaluation), or None."""
+        ...
+
+    def delete(self, name: str, version: int) -> None:
+        """Delete a version and the run that made it. Raises `Conflict` while an alias points to it."""
         ...
 
     def download(self, version: ModelVersion, into: Path) -> Path:

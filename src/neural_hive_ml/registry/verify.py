@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neural_hive_ml.errors import ArtifactRefused, HiveError
-from neural_hive_ml.registry.files import read_artifact, read_manifest
+from neural_hive_ml.registry.files import check_directory, unpack
 from neural_hive_ml.scoring.packed import PackedModel
 from neural_hive_ml.scoring.port import Scorer
 
@@ -61,12 +61,13 @@ def verify_artifact(
     ArtifactRefused
         When any check fails; the first one that does is named, and nothing of the artifact is used.
     """
-    manifest, seal = read_manifest(directory, expected_digest=expected_digest)
+    checked = check_directory(directory, expected_digest=expected_digest)
+    manifest = checked.manifest
     signed_by = ""
     if keys:
         from neural_hive_ml.registry.sign import check_signature  # cryptography only where keys are configured
 
-        signed_by = check_signature(seal, keys)
+        signed_by = check_signature(checked.seal, keys)
     if expected_name and manifest.name != expected_name:
         raise ArtifactRefused(f"{directory} holds {manifest.name}, {expected_name} was expected")
     if feature_set_version and manifest.feature_set_version != feature_set_version:
@@ -75,7 +76,7 @@ def verify_artifact(
             f"this service makes {feature_set_version}",
             remedy="train again with this release",
         )
-    model = read_artifact(directory, expected_digest=manifest.digest)
+    model = unpack(manifest, checked.files)
     scorer, worst = reproduce_golden(model, load_scorer)
     return VerifiedArtifact(model, scorer, manifest.digest, signed_by, len(model.golden.rows), worst)
 
