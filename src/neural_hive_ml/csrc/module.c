@@ -2,6 +2,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include "features.h"
+#include "scoring.h"
 
 static int wrong(Py_buffer *b, Py_ssize_t bytes, const char *name) {
     if (b->len >= bytes) return 0;
@@ -44,7 +45,45 @@ static PyObject *replay(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+static void release(Py_buffer *buffers, int n) {
+    for (int i = 0; i < n; i++) PyBuffer_Release(&buffers[i]);
+}
+
+/* Tree arrays are checked once when they are packed or loaded (scoring/trees.py); here only lengths are. */
+static PyObject *forest(PyObject *self, PyObject *args) {
+    Py_buffer b[7]; /* x, roots, threshold, feature, child, path, out */
+    Py_ssize_t columns, depth;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*w*nn", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &columns, &depth))
+        return NULL;
+    Py_ssize_t rows = columns > 0 ? b[0].len / (4 * columns) : 0;
+    int bad = wrong(&b[6], rows * 8, "out");
+    if (!bad) hive_forest(rows, columns, b[0].buf, b[1].len / 4, depth, b[1].buf, b[2].buf, b[3].buf, b[4].buf, b[5].buf, b[6].buf);
+    release(b, 7);
+    if (bad) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *booster(PyObject *self, PyObject *args) {
+    Py_buffer b[11]; /* x, roots, depths, group, base, threshold, feature, child, default_left, leaf, out */
+    Py_ssize_t columns;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*y*w*n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &b[7], &b[8],
+                          &b[9], &b[10], &columns))
+        return NULL;
+    Py_ssize_t rows = columns > 0 ? b[0].len / (4 * columns) : 0, groups = b[4].len / 4;
+    int bad = wrong(&b[10], rows * groups * 4, "out");
+    if (!bad)
+        hive_booster(rows, columns, b[0].buf, b[1].len / 4, b[1].buf, b[2].buf, b[3].buf, groups, b[4].buf, b[5].buf,
+                     b[6].buf, b[7].buf, b[8].buf, b[9].buf, b[10].buf);
+    release(b, 11);
+    if (bad) return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
+    {"forest", forest, METH_VARARGS, "forest(x, roots, threshold, feature, child, path, out, columns, depth)"},
+    {"booster", booster, METH_VARARGS, "booster(x, roots, depths, group, base, threshold, feature, child, default_left, leaf, out, columns)"},
     {"replay", replay, METH_VARARGS, "replay(kind, stage, emit, apply, at_ms, slots, raw, full, slim, pairs, hours, out, columns)"},
     {NULL, NULL, 0, NULL},
 };
