@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -11,51 +10,52 @@ from neural_hive_ml.errors import Conflict
 from neural_hive_ml.state.port import Document, Lease, Record
 from neural_hive_ml.state.sqlite import connect, reading, transaction
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS records (
-    collection TEXT NOT NULL, key TEXT NOT NULL, at_ms INTEGER NOT NULL, document BLOB NOT NULL,
-    PRIMARY KEY (collection, key)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS records_by_time ON records (collection, at_ms, key);
-CREATE TABLE IF NOT EXISTS leases (
-    name TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, expires_at_ms INTEGER NOT NULL
-);
-"""
-_encode = msgspec.json.Encoder(order="sorted").encode
-_decode = msgspec.json.decode
+_MIGRATIONS = (
+    """
+    CREATE TABLE records (
+        collection TEXT NOT NULL, key TEXT NOT NULL, at_ms INTEGER NOT NULL, document TEXT NOT NULL,
+        PRIMARY KEY (collection, key)
+    );
+    CREATE INDEX records_by_time ON records (collection, at_ms, key);
+    CREATE TABLE leases (
+        name TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, expires_at_ms INTEGER NOT NULL
+    )
+    """,
+)
+_encoder = msgspec.json.Encoder(order="sorted")
+Values = list[str | int | float]
 
 
 class EmbeddedStateStore:
-    """See `state.port.StateStore`."""
+    """See `state.port.StateStore`; one connection a process, its methods may be called from several threads."""
 
     def __init__(self, path: Path, timeout_seconds: float = 5.0) -> None:
         self._path = path
-        self._db = connect(path, _SCHEMA, timeout_seconds)
+        self._db = connect(path, _MIGRATIONS, timeout_seconds)
         self._lock = threading.RLock()
 
     def describe(self) -> str:
         return f"state in {self._path}"
 
     def insert(self, collection: str, records: Iterable[Record]) -> int:
-        rows = [(collection, r.key, r.at_ms, _encode(r.document)) for r in records]
+        rows = [_row(collection, r) for r in records]
         with self._lock, transaction(self._db, self._path) as db:
             before = db.total_changes
             db.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?, ?)", rows)
             return db.total_changes - before
 
     def put(self, collection: str, record: Record) -> None:
-        row = (collection, record.key, record.at_ms, _encode(record.document))
+        row = _row(collection, record)
         with self._lock, transaction(self._db, self._path) as db:
             db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", row)
 
     def replace(self, collection: str, record: Record, *, expected: Document | None) -> None:
-        row = (collection, record.key, record.at_ms, _encode(record.document))
+        row, wanted = _row(collection, record), None if expected is None else _text(expected)
         with self._lock, transaction(self._db, self._path) as db:
             held = db.execute(
                 "SELECT document FROM records WHERE collection = ? AND key = ?", (collection, record.key)
             ).fetchone()
-            unchanged = held is None if expected is None else held is not None and held[0] == _encode(expected)
-            if not unchanged:
+            if (None if held is None else held[0]) != wanted:
                 raise Conflict(f"{collection}/{record.key} was written by someone else", remedy="read it again")
             db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", row)
 
@@ -75,8 +75,12 @@ class EmbeddedStateStore:
         until_ms: int | None = None,
         newest_first: bool = False,
         limit: int | None = None,
+        after: tuple[int, str] | None = None,
     ) -> Sequence[Record]:
         condition, values = _condition(collection, where, since_ms, until_ms)
+        if after is not None:
+            condition += f" AND (at_ms, key) {'<' if newest_first else '>'} (?, ?)"
+            values += after
         order = "DESC" if newest_first else "ASC"
         query = (
             f"SELECT key, at_ms, document FROM records WHERE {condition} "  # noqa: S608 - fixed words, bound values
@@ -95,8 +99,8 @@ class EmbeddedStateStore:
         until_ms: int | None = None,
     ) -> int:
         condition, values = _condition(collection, where, since_ms, until_ms)
+        query = f"SELECT count(*) FROM records WHERE {condition}"  # noqa: S608 - fixed words, bound values
         with self._lock, reading(self._path):
-            query = f"SELECT count(*) FROM records WHERE {condition}"  # noqa: S608 - fixed words, bound values
             return int(self._db.execute(query, values).fetchone()[0])
 
     def delete(self, collection: str, keys: Sequence[str]) -> int:
@@ -109,12 +113,16 @@ class EmbeddedStateStore:
         with self._lock, transaction(self._db, self._path) as db:
             row = db.execute("SELECT holder, token, expires_at_ms FROM leases WHERE name = ?", (name,)).fetchone()
             if row is not None and row[0] != holder and row[2] > now_ms:
-                raise Conflict(f"lease {name} is held by {row[0]}", remedy="wait until it is given back or expires")
-            token = 1 if row is None else row[1] + (row[0] != holder or row[2] <= now_ms)
+                raise Conflict(
+                    f"lease {name} is held by {row[0]}", remedy="wait until it is given back or expires"
+                )
+            renewed = row is not None and row[0] == holder and row[2] > now_ms
+            token = 1 if row is None else row[1] + (not renewed)
             db.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)", (name, holder, token, now_ms + ttl_ms))
         return Lease(name, holder, token, now_ms + ttl_ms)
 
     def release(self, lease: Lease) -> None:
+        # The row stays: tokens must go on growing.
         with self._lock, transaction(self._db, self._path) as db:
             db.execute(
                 "UPDATE leases SET expires_at_ms = 0 WHERE name = ? AND holder = ? AND token = ?",
@@ -126,17 +134,34 @@ class EmbeddedStateStore:
             self._db.close()
 
 
-def _record(row: tuple[str, int, bytes]) -> Record:
-    return Record(row[0], row[1], _decode(row[2]))
+def _text(document: Document) -> str:
+    return _encoder.encode(document).decode()
+
+
+def _row(collection: str, record: Record) -> tuple[str, str, int, str]:
+    return collection, record.key, record.at_ms, _text(record.document)
+
+
+def _record(row: tuple[str, int, str]) -> Record:
+    return Record(row[0], row[1], msgspec.json.decode(row[2]))
 
 
 def _condition(
-    collection: str, where: Mapping[str, Any] | None, since_ms: int | None, until_ms: int | None
-) -> tuple[str, list[Any]]:
-    parts, values = ["collection = ?"], [collection]
+    collection: str,
+    where: Mapping[str, str | int | float | bool] | None,
+    since_ms: int | None,
+    until_ms: int | None,
+) -> tuple[str, Values]:
+    parts, values = ["collection = ?"], Values([collection])
     for name, value in (where or {}).items():
-        parts.append("json_extract(CAST(document AS TEXT), ?) = ?")
-        values += [f'$."{name}"', value]
+        path = f'$."{name}"'
+        if isinstance(value, bool):
+            parts.append("json_type(document, ?) = ?")
+            values += [path, "true" if value else "false"]
+        else:
+            kinds = "('text')" if isinstance(value, str) else "('integer', 'real')"
+            parts.append(f"json_type(document, ?) IN {kinds} AND json_extract(document, ?) = ?")
+            values += [path, path, value]
     if since_ms is not None:
         parts.append("at_ms >= ?")
         values.append(since_ms)
@@ -144,6 +169,3 @@ def _condition(
         parts.append("at_ms < ?")
         values.append(until_ms)
     return " AND ".join(parts), values
-
-
-

@@ -1,5 +1,7 @@
 """What the state store must do; adapters `embedded` (SQLite, WAL), `mongo`, `memory`.
 
+One contract suite (`tests/contracts/test_state_store.py`) runs over every adapter.
+
 A record is a JSON document with a unique `key` and a time `at_ms`, in a named collection of
 `conventions`. Rooms map their frozen dataclasses to records; nothing else knows the storage.
 """
@@ -31,7 +33,11 @@ class Lease:
 
 
 class StateStore(Protocol):
-    """Durable records, compare-and-set and leases. Raises `StoreUnavailable` when it does not answer."""
+    """Durable records, compare-and-set and leases. Raises `StoreUnavailable` when it does not answer.
+
+    Documents are JSON: what comes back is what JSON keeps (tuples are lists, NaN is null). Two documents are equal
+    when their JSON is, whatever the order of their fields.
+    """
 
     def describe(self) -> str:
         """Return what and where the store is, credentials masked."""
@@ -68,9 +74,15 @@ class StateStore(Protocol):
         until_ms: int | None = None,
         newest_first: bool = False,
         limit: int | None = None,
+        after: tuple[int, str] | None = None,
     ) -> Sequence[Record]:
         """Return records with at_ms in [since_ms, until_ms) whose top-level fields equal `where`,
-        ordered by (at_ms, key)."""
+        ordered by (at_ms, key).
+
+        `after` is the (at_ms, key) of the last record of a page: the answer goes on behind it, so that a long
+        collection is read page by page. A value in `where` equals a field of the same JSON type only:
+        1 equals 1.0, but not true.
+        """
         ...
 
     def count(

@@ -13,11 +13,11 @@ from neural_hive_ml.tickets.port import StoreExtent, TicketWindow, UpsertSummary
 from neural_hive_ml.tickets.ticket import Ticket
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS tickets (
+CREATE TABLE tickets (
     ticket_id TEXT PRIMARY KEY, created_at INTEGER NOT NULL, newest_at INTEGER NOT NULL, document BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS tickets_by_creation ON tickets (created_at, ticket_id);
-CREATE INDEX IF NOT EXISTS tickets_by_event ON tickets (newest_at);
+CREATE INDEX tickets_by_creation ON tickets (created_at, ticket_id);
+CREATE INDEX tickets_by_event ON tickets (newest_at);
 """
 _WRITE = """
 INSERT INTO tickets VALUES (?, ?, ?, ?) ON CONFLICT (ticket_id) DO UPDATE SET
@@ -32,7 +32,7 @@ class EmbeddedTicketStore:
 
     def __init__(self, path: Path, timeout_seconds: float = 5.0) -> None:
         self._path = path
-        self._db = connect(path, _SCHEMA, timeout_seconds)
+        self._db = connect(path, (_SCHEMA,), timeout_seconds)
         self._lock = threading.RLock()
 
     def describe(self) -> str:
@@ -86,7 +86,8 @@ class EmbeddedTicketStore:
             with self._lock, reading(self._path):
                 page = self._db.execute(
                     "SELECT created_at, ticket_id, document FROM tickets "
-                    "WHERE (created_at, ticket_id) > (?, ?) AND created_at < ? ORDER BY created_at, ticket_id LIMIT ?",
+                    "WHERE (created_at, ticket_id) > (?, ?) AND created_at < ? "
+                    "ORDER BY created_at, ticket_id LIMIT ?",
                     (created_at, ticket_id, last, rows),
                 ).fetchall()
             if not page:

@@ -1,6 +1,6 @@
 """From documents to the store: validate, upsert in batches, quarantine what is no ticket, count everything."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 
@@ -13,60 +13,100 @@ from neural_hive_ml.tickets.port import TicketStore, UpsertSummary
 from neural_hive_ml.tickets.quarantine import Quarantine, QuarantinedDocument, quarantined
 from neural_hive_ml.tickets.ticket import Ticket
 
-_BATCH = 5_000
+BATCH = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class ImportSummary:
     """`read` = `stored` + `updated` + `unchanged` + `quarantined`, exactly."""
 
-    read: int
-    stored: int
-    updated: int
-    unchanged: int
-    quarantined: int
+    read: int = 0
+    stored: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+
+    def __add__(self, other: "ImportSummary") -> "ImportSummary":
+        return ImportSummary(
+            self.read + other.read,
+            self.stored + other.stored,
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
+            self.quarantined + other.quarantined,
+        )
 
 
 def import_documents(
-    documents: Iterable[RawDocument], store: TicketStore, quarantine: Quarantine, now_ms: int
+    documents: Iterable[RawDocument],
+    store: TicketStore,
+    quarantine: Quarantine,
+    now_ms: int,
+    progress: Callable[[ImportSummary], None] = lambda _: None,
 ) -> ImportSummary:
-    """Import documents in order; the last document of a ticket_id wins. Idempotent, safe to run again after a crash."""
-    read, refused = 0, 0
-    total = UpsertSummary()
+    """Import documents in order; the last document of a ticket_id wins.
+
+    Idempotent, and safe to run again after a crash: a batch is in the store, or it is not.
+    """
+    total = ImportSummary()
     iterator = iter(documents)
-    while batch := list(islice(iterator, _BATCH)):
+    while batch := list(islice(iterator, BATCH)):
         tickets: list[Ticket] = []
-        bad: list[QuarantinedDocument] = []
+        refused: list[QuarantinedDocument] = []
         for raw in batch:
             try:
                 tickets.append(decode_ticket(raw.content))
             except InvalidTicket as error:
-                bad.append(quarantined(_text(raw), reason=str(error), field=error.field, source=raw.source, at_ms=now_ms))
-        if bad:
-            quarantine.add(bad)
-        total += store.upsert(tickets)
-        read += len(batch)
-        refused += len(bad)
-    return ImportSummary(read, total.stored, total.updated, total.unchanged, refused)
+                refused.append(refusal(raw, error, now_ms))
+        if refused:
+            quarantine.add(refused)
+        total += _summary(store.upsert(tickets), len(refused))
+        progress(total)
+    return total
+
+
+def import_tickets(
+    tickets: Iterable[Ticket], store: TicketStore, progress: Callable[[ImportSummary], None] = lambda _: None
+) -> ImportSummary:
+    """Store tickets that are valid by construction (the sample, the generator) in the same batches."""
+    total = ImportSummary()
+    iterator = iter(tickets)
+    while batch := list(islice(iterator, BATCH)):
+        total += _summary(store.upsert(batch), 0)
+        progress(total)
+    return total
 
 
 def replay(quarantine: Quarantine, store: TicketStore) -> ImportSummary:
-    """Try every quarantined document again; what is a ticket now is stored and leaves the quarantine."""
-    read, refused = 0, 0
-    total = UpsertSummary()
-    for held in list(quarantine.list()):
-        read += 1
-        try:
-            ticket = decode_ticket(held.text)
-        except InvalidTicket:
-            refused += 1
-            continue
-        total += store.upsert([ticket])
-        quarantine.remove([held.key])
-    return ImportSummary(read, total.stored, total.updated, total.unchanged, refused)
+    """Try every quarantined document again; what is a ticket now is stored and leaves the quarantine.
+
+    Documents held in part (`truncated`) stay: they are imported again from their source.
+    """
+    total = ImportSummary()
+    for page in quarantine.pages():
+        tickets: list[Ticket] = []
+        mended: list[str] = []
+        for held in page:
+            try:
+                ticket = None if held.truncated else decode_ticket(held.text)
+            except InvalidTicket:
+                continue
+            if ticket is not None:
+                tickets.append(ticket)
+                mended.append(held.key)
+        total += _summary(store.upsert(tickets), len(page) - len(mended))
+        # Only once they are stored: a crash in between costs a second replay, never a ticket.
+        quarantine.remove(mended)
+    return total
 
 
-def _text(raw: RawDocument) -> str:
-    if isinstance(raw.content, bytes):
-        return raw.content.decode("utf-8", "replace")
-    return msgspec.json.encode(raw.content, enc_hook=str).decode()
+def refusal(raw: RawDocument, error: InvalidTicket, at_ms: int) -> QuarantinedDocument:
+    """Make the quarantine record of a document that `decode_ticket` refused."""
+    content = raw.content if isinstance(raw.content, bytes) else msgspec.json.encode(raw.content, enc_hook=str)
+    return quarantined(
+        content, reason=str(error), field=error.field, source=raw.source, at_ms=at_ms, truncated=raw.truncated
+    )
+
+
+def _summary(upserted: UpsertSummary, refused: int) -> ImportSummary:
+    written = upserted.stored + upserted.updated + upserted.unchanged
+    return ImportSummary(written + refused, upserted.stored, upserted.updated, upserted.unchanged, refused)

@@ -6,14 +6,20 @@ from hashlib import sha256
 
 from neural_hive_ml.conventions import QUARANTINE
 from neural_hive_ml.state.port import Record, StateStore
+from neural_hive_ml.tickets.limits import MAX_DOCUMENT_BYTES
 
-# What is kept of a document that is larger than any ticket may be: enough to find it at its source.
-KEPT_CHARACTERS = 2 * 2**20
+# What is kept of a document larger than any ticket may be: enough to find it at its source.
+KEPT_CHARACTERS = MAX_DOCUMENT_BYTES
+_PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedDocument:
-    """One refused document: its text, why it was refused, where it came from (file:line, topic, request)."""
+    """One refused document: its text, why it was refused, where it came from (file:line, topic, request).
+
+    `truncated` documents were larger than `KEPT_CHARACTERS`; only their beginning is here, so they are replayed
+    from their source.
+    """
 
     key: str
     at_ms: int
@@ -35,8 +41,17 @@ class Quarantine:
         return self._state.insert(
             QUARANTINE,
             (
-                Record(d.key, d.at_ms, {"reason": d.reason, "field": d.field, "source": d.source, "text": d.text,
-                                        "truncated": d.truncated})
+                Record(
+                    d.key,
+                    d.at_ms,
+                    {
+                        "reason": d.reason,
+                        "field": d.field,
+                        "source": d.source,
+                        "text": d.text,
+                        "truncated": d.truncated,
+                    },
+                )
                 for d in documents
             ),
         )
@@ -45,19 +60,41 @@ class Quarantine:
         """Return how many documents are held."""
         return self._state.count(QUARANTINE)
 
-    def list(self, limit: int | None = None) -> Iterator[QuarantinedDocument]:
-        """Yield held documents, oldest first."""
-        for record in self._state.find(QUARANTINE, limit=limit):
-            yield QuarantinedDocument(key=record.key, at_ms=record.at_ms, **record.document)
+    def held(self, limit: int | None = None) -> Iterator[QuarantinedDocument]:
+        """Yield held documents, oldest first, page by page."""
+        for page in self.pages(limit):
+            yield from page
+
+    def pages(self, limit: int | None = None) -> Iterator[Sequence[QuarantinedDocument]]:
+        """Yield held documents in pages, oldest first; documents of a page may be removed before the next."""
+        after: tuple[int, str] | None = None
+        left = limit
+        while left is None or left > 0:
+            records = self._state.find(QUARANTINE, after=after, limit=_PAGE if left is None else min(_PAGE, left))
+            if not records:
+                return
+            after = (records[-1].at_ms, records[-1].key)
+            left = None if left is None else left - len(records)
+            yield [QuarantinedDocument(key=r.key, at_ms=r.at_ms, **r.document) for r in records]
 
     def remove(self, keys: Sequence[str]) -> int:
         """Forget documents that were replayed; return how many went."""
         return self._state.delete(QUARANTINE, keys)
 
 
-def quarantined(text: str, *, reason: str, field: str, source: str, at_ms: int) -> QuarantinedDocument:
-    """Make the record of a refused document; its key is a digest of source and text."""
-    key = sha256(f"{source}\0{text}".encode("utf-8", "replace")).hexdigest()[:32]
+def quarantined(
+    content: bytes | str, *, reason: str, field: str, source: str, at_ms: int, truncated: bool = False
+) -> QuarantinedDocument:
+    """Make the record of a refused document; its key is a digest of source and content."""
+    raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+    # Bytes that are no UTF-8 are shown escaped: the text must survive any store.
+    text = raw.decode("utf-8", "backslashreplace")
     return QuarantinedDocument(
-        key, at_ms, reason, field, source, text[:KEPT_CHARACTERS], truncated=len(text) > KEPT_CHARACTERS
+        key=sha256(source.encode("utf-8", "surrogatepass") + b"\0" + raw).hexdigest()[:32],
+        at_ms=at_ms,
+        reason=reason,
+        field=field,
+        source=source,
+        text=text[:KEPT_CHARACTERS],
+        truncated=truncated or len(text) > KEPT_CHARACTERS,
     )

@@ -9,12 +9,25 @@ from neural_hive_ml.tickets.limits import (
     MAX_DURATION_MS,
     MAX_ID_LENGTH,
     MAX_LIST_ENTRIES,
-    MAX_MAP_BYTES,
+    MAX_MAP_CHARACTERS,
     MAX_MAP_ENTRIES,
     MAX_RETRIES,
     MAX_TEXT_LENGTH,
 )
 from neural_hive_ml.tickets.ticket import Ticket
+
+_REFERENCE = "keep it elsewhere and pass a reference"
+_IDS = (
+    "ticket_id",
+    "plan_id",
+    "intent_id",
+    "decision_id",
+    "task_id",
+    "compensation_ticket_id",
+    "correlation_id",
+    "trace_id",
+    "span_id",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +45,24 @@ def fault_of(ticket: Ticket) -> Fault | None:
 
 
 def _times(t: Ticket) -> Fault | None:
-    for name, value in (("created_at", t.created_at), ("started_at", t.started_at), ("completed_at", t.completed_at)):
-        if value is not None and not EARLIEST_MS <= value <= LATEST_MS:
-            return Fault(name, f"{value} is not a plausible time in UTC milliseconds",
-                         "send epoch milliseconds, not seconds or microseconds")
-    if t.started_at is not None and t.started_at < t.created_at:
-        return Fault("started_at", f"{t.started_at} is before created_at {t.created_at}", "correct the times")
-    if t.completed_at is not None and t.completed_at < t.created_at:
-        return Fault("completed_at", f"{t.completed_at} is before created_at {t.created_at}", "correct the times")
-    if t.completed_at is not None and t.started_at is not None and t.completed_at < t.started_at:
-        return Fault("completed_at", f"{t.completed_at} is before started_at {t.started_at}", "correct the times")
+    before = ("created_at", t.created_at)
+    for name, value in (before, ("started_at", t.started_at), ("completed_at", t.completed_at)):
+        if value is None:
+            continue
+        if not EARLIEST_MS <= value <= LATEST_MS:
+            return Fault(name, f"{value} {_unit_of(value)}", "send UTC epoch milliseconds")
+        if value < before[1]:
+            return Fault(name, f"{value} is before {before[0]} {before[1]}", "correct the times")
+        before = (name, value)
     return None
+
+
+def _unit_of(value: int) -> str:
+    if EARLIEST_MS <= value * 1000 <= LATEST_MS:
+        return "looks like seconds, not milliseconds"
+    if EARLIEST_MS <= value // 1000 <= LATEST_MS or EARLIEST_MS <= value // 1_000_000 <= LATEST_MS:
+        return "looks like microseconds or nanoseconds, not milliseconds"
+    return "is no plausible time in milliseconds"
 
 
 def _numbers(t: Ticket) -> Fault | None:
@@ -53,6 +73,7 @@ def _numbers(t: Ticket) -> Fault | None:
         ("sla.deadline", t.sla.deadline, LATEST_MS),
         ("sla.max_retries", t.sla.max_retries, MAX_RETRIES),
         ("retry_count", t.retry_count, MAX_RETRIES),
+        ("schema_version", t.schema_version, MAX_RETRIES),
     )
     for name, value, most in bounded:
         if value is not None and not 0 <= value <= most:
@@ -63,34 +84,37 @@ def _numbers(t: Ticket) -> Fault | None:
 def _texts(t: Ticket) -> Fault | None:
     if not t.ticket_id:
         return Fault("ticket_id", "is empty", "give each ticket its own id")
-    ids = (("ticket_id", t.ticket_id), ("plan_id", t.plan_id), ("intent_id", t.intent_id),
-           ("decision_id", t.decision_id), ("task_id", t.task_id))
-    for name, text in ids:
-        if len(text) > MAX_ID_LENGTH:
+    for name in _IDS:
+        text = getattr(t, name)
+        if text is not None and len(text) > MAX_ID_LENGTH:
             return Fault(name, f"{len(text)} characters, at most {MAX_ID_LENGTH}", "shorten it")
     for name, long_text in (("description", t.description), ("error_message", t.error_message or "")):
         if len(long_text) > MAX_TEXT_LENGTH:
-            return Fault(name, f"{len(long_text)} characters, at most {MAX_TEXT_LENGTH}", "shorten it")
-    for name, sequence in (("dependencies", t.dependencies), ("required_capabilities", t.required_capabilities)):
-        if len(sequence) > MAX_LIST_ENTRIES:
-            return Fault(name, f"{len(sequence)} entries, at most {MAX_LIST_ENTRIES}", "shorten it")
-        if any(len(entry) > MAX_ID_LENGTH for entry in sequence):
+            return Fault(name, f"{len(long_text):,} characters, at most {MAX_TEXT_LENGTH:,}", "shorten it")
+    for name, entries in (("dependencies", t.dependencies), ("required_capabilities", t.required_capabilities)):
+        if len(entries) > MAX_LIST_ENTRIES:
+            return Fault(name, f"{len(entries):,} entries, at most {MAX_LIST_ENTRIES:,}", _REFERENCE)
+        if any(len(entry) > MAX_ID_LENGTH for entry in entries):
             return Fault(name, f"an entry is longer than {MAX_ID_LENGTH} characters", "shorten it")
     return _map("parameters", t.parameters) or _map("metadata", t.metadata)
 
 
 def _map(name: str, mapping: Mapping[str, str]) -> Fault | None:
+    if not mapping:
+        return None
     if len(mapping) > MAX_MAP_ENTRIES:
-        return Fault(name, f"{len(mapping)} entries, at most {MAX_MAP_ENTRIES}", "pass a reference instead")
+        return Fault(name, f"{len(mapping):,} entries, at most {MAX_MAP_ENTRIES:,}", _REFERENCE)
     size = sum(map(len, mapping)) + sum(map(len, mapping.values()))
-    if size > MAX_MAP_BYTES:
-        return Fault(name, f"{size:,} characters, at most {MAX_MAP_BYTES:,}", "pass a reference instead")
+    if size > MAX_MAP_CHARACTERS:
+        return Fault(name, f"{size:,} characters, at most {MAX_MAP_CHARACTERS:,}", _REFERENCE)
+    if any("\0" in key for key in mapping):
+        return Fault(name, "a key holds a null character", "correct the key")
     return None
 
 
 def _relations(t: Ticket) -> Fault | None:
-    if t.ticket_id in t.dependencies:
+    if t.dependencies and t.ticket_id in t.dependencies:
         return Fault("dependencies", "the ticket depends on itself", "remove its own id")
-    if t.ended and t.status != "REJECTED" and t.completed_at is None:
+    if t.ended and t.completed_at is None and t.status != "REJECTED":
         return Fault("completed_at", f"is missing although status is {t.status}", "send the time of the end")
     return None
