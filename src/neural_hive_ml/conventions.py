@@ -55,6 +55,7 @@ RETRAINING_EVENTS: Final = "ml_retraining_events"
 FEATURE_BASELINES: Final = "ml_feature_baselines"
 LEDGER: Final = "decision_ledger"
 LEASES: Final = "leases"
+ALIAS_RECORDS: Final = "model_alias_records"
 
 # One port table: nothing collides on one machine's `hive-ml up`.
 PORTS: Final[dict[str, int]] = {
