@@ -12,6 +12,7 @@ from neural_hive_ml.cli.exits import exit_code_of
 # command -> module under neural_hive_ml.cli that holds a click command of the same name, and its one-line help
 COMMANDS: dict[str, tuple[str, str]] = {
     "tickets": ("tickets", "Import, count and export tickets; see what was refused."),
+    "models": ("models", "List, inspect, compare, promote and roll back registered models."),
     "config": ("config", "Show each setting and where its value came from."),
     "env": ("env", 'Print shell exports, for eval "$(hive-ml env)".'),
 }

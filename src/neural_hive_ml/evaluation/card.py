@@ -58,13 +58,11 @@ class Card:
 def card_files(candidate: Judged, verdict: Verdict) -> dict[str, bytes]:
     """Return the files that a version keeps: card (Markdown, HTML), plots, judgement, hold-out cases."""
     card = make_card(candidate.model, candidate.evaluation, verdict)
-    plots = {f"plots/{slug(f.title)}.png": draw(f) for f in candidate.figures}
-    drawings = [(f.title, draw(f, "svg")) for f in candidate.figures]
+    plots = {f"plots/{slug(f.title)}.svg": draw(f, "svg") for f in candidate.figures}
+    titles = [f.title for f in candidate.figures]
     files = {
-        CARD_MARKDOWN: to_markdown(
-            card, [(f.title, f"plots/{slug(f.title)}.png") for f in candidate.figures]
-        ).encode(),
-        CARD_HTML: to_html(card, drawings).encode(),
+        CARD_MARKDOWN: to_markdown(card, list(zip(titles, plots, strict=True))).encode(),
+        CARD_HTML: to_html(card, list(zip(titles, plots.values(), strict=True))).encode(),
         EVALUATION_FILE: judgement_bytes(candidate.evaluation, verdict),
         CASES_FILE: cases_bytes(candidate.cases),
     }
