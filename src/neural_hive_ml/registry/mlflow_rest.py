@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from neural_hive_ml.conventions import CHAMPION
 from neural_hive_ml.errors import ArtifactRefused, NotFound, RegistryUnavailable
-from neural_hive_ml.registry.files import check_directory, gather, write_whole
+from neural_hive_ml.registry.files import Checked, check_directory, gather
 from neural_hive_ml.registry.port import ARTIFACT_PATH, DIGEST_TAG, Published
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class MlflowRestSource:
             )
         return Published(name, int(number), digest, alias, str(where["artifact_uri"]))
 
-    def fetch(self, published: Published, into: Path) -> Path:
+    def read(self, published: Published) -> Checked:
         parts = urlsplit(published.location)
         if parts.scheme in {"", "file"}:
             local = Path(parts.path) / ARTIFACT_PATH
@@ -69,8 +69,7 @@ class MlflowRestSource:
                     f"{published.name} version {published.version} lies in {local}, which is not on this machine",
                     remedy="start MLflow with --artifacts-destination, so that it serves artifacts",
                 )
-            write_whole(check_directory(local, expected_digest=published.digest).files, into)
-            return into
+            return check_directory(local, expected_digest=published.digest)
         if parts.scheme != "mlflow-artifacts":
             raise NotFound(
                 f"{published.name} version {published.version} lies in {parts.scheme}:, not proxied",
@@ -78,13 +77,11 @@ class MlflowRestSource:
             )
         root = f"{parts.path.strip('/')}/{ARTIFACT_PATH}"
         with self._client() as client:
-            checked = gather(
+            return gather(
                 lambda path, limit: self._file(client, f"{root}/{path}", limit),
                 f"{self._where}/{root}",
                 expected_digest=published.digest,
             )
-        write_whole(checked.files, into)
-        return into
 
     def _client(self) -> "httpx.Client":
         import httpx

@@ -14,7 +14,7 @@ import msgspec
 
 from neural_hive_ml.conventions import CHAMPION
 from neural_hive_ml.errors import NotFound, RegistryUnavailable
-from neural_hive_ml.registry.files import check_directory, write_whole
+from neural_hive_ml.registry.files import Checked, check_directory, write_whole
 from neural_hive_ml.registry.mlflow_rest import MlflowRestSource
 from neural_hive_ml.registry.port import Published
 
@@ -32,10 +32,8 @@ class ModelSource(Protocol):
         """Return what an alias points to, or None when nothing was published under it."""
         ...
 
-    def fetch(self, published: Published, into: Path) -> Path:
-        """Copy the artifact to the new directory `into`, and return it.
-
-        It is whole or absent, and each file was checked against the manifest's digest.
+    def read(self, published: Published) -> Checked:
+        """Return the artifact's files, each checked against the published digest; nothing is written.
 
         Raises
         ------
@@ -43,8 +41,6 @@ class ModelSource(Protocol):
             When it was published but is gone.
         ArtifactRefused
             When what arrives is not what was published.
-        OSError
-            When `into` cannot be written.
         """
         ...
 
@@ -117,13 +113,11 @@ class FilePointerSource:
         location = str(self._published.folder / pointer.path)
         return Published(pointer.name, pointer.version, pointer.digest, alias, location)
 
-    def fetch(self, published: Published, into: Path) -> Path:
+    def read(self, published: Published) -> Checked:
         source = Path(published.location)
         if not source.is_dir():
             raise NotFound(f"{source} is gone", remedy=f"hive-ml models promote {published.name}")
-        checked = check_directory(source, expected_digest=published.digest)
-        write_whole(checked.files, into)
-        return into
+        return check_directory(source, expected_digest=published.digest)
 
 
 def write_atomic(path: Path, content: bytes) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neural_hive_ml.errors import ArtifactRefused, HiveError
-from neural_hive_ml.registry.files import check_directory, unpack
+from neural_hive_ml.registry.files import Checked, check_directory, unpack
 from neural_hive_ml.scoring.packed import PackedModel
 from neural_hive_ml.scoring.port import Scorer
 
@@ -61,7 +61,24 @@ def verify_artifact(
     ArtifactRefused
         When any check fails; the first one that does is named, and nothing of the artifact is used.
     """
-    checked = check_directory(directory, expected_digest=expected_digest)
+    return verify_checked(
+        check_directory(directory, expected_digest=expected_digest),
+        load_scorer=load_scorer,
+        keys=keys,
+        expected_name=expected_name,
+        feature_set_version=feature_set_version,
+    )
+
+
+def verify_checked(
+    checked: Checked,
+    *,
+    load_scorer: ScorerLoader,
+    keys: Sequence["VerifyKey"] = (),
+    expected_name: str = "",
+    feature_set_version: str = "",
+) -> VerifiedArtifact:
+    """As `verify_artifact`, on files that were read and digested already. Raises `ArtifactRefused`."""
     manifest = checked.manifest
     signed_by = ""
     if keys:
@@ -69,7 +86,7 @@ def verify_artifact(
 
         signed_by = check_signature(checked.seal, keys)
     if expected_name and manifest.name != expected_name:
-        raise ArtifactRefused(f"{directory} holds {manifest.name}, {expected_name} was expected")
+        raise ArtifactRefused(f"the artifact holds {manifest.name}, {expected_name} was expected")
     if feature_set_version and manifest.feature_set_version != feature_set_version:
         raise ArtifactRefused(
             f"{manifest.name} was trained on feature set {manifest.feature_set_version}, "
