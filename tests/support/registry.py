@@ -76,3 +76,38 @@ def verdict(outcome: Outcome = Outcome.PROMOTE) -> Verdict:
         reasons=("f1 0.81 is above the floor 0.65", "no champion yet"),
         floors=(FloorCheck("f1", 0.81, 0.65, ">", True, "guide"),),
     )
+
+
+def duration_model(name: str = "scheduling-predictor-xgboost", seed: int = 1) -> PackedModel:
+    """Train a very small real duration model, as serving would load it; takes about 0.2 s."""
+    import xgboost as xgb
+
+    from neural_hive_ml.features.binding import FeatureBinding
+    from neural_hive_ml.features.spec import CREATION_COUNT, FEATURE_SET_VERSION, NAMES
+    from neural_hive_ml.scoring.booster import pack_booster
+    from neural_hive_ml.scoring.duration import LEVELS, DurationQuantiles, DurationScorer
+
+    random = np.random.default_rng(seed)
+    rows = random.normal(size=(200, len(NAMES)))
+    settings = {"objective": "reg:quantileerror", "quantile_alpha": list(LEVELS), "max_depth": 3, "seed": seed,
+                "nthread": 1}  # fmt: skip
+    data = xgb.DMatrix(rows[:, :CREATION_COUNT].astype(np.float32), 8.0 + rows[:, 0])
+    booster = xgb.train(settings, data, 5)
+    packed = pack_booster(bytes(booster.save_raw("json")))
+    scorer = DurationScorer(DurationQuantiles(packed, None, 0.0, (0.1, 0.1)), FeatureBinding())
+    return PackedModel(
+        name=name,
+        family="scheduling",
+        algorithm="xgboost",
+        feature_set_version=FEATURE_SET_VERSION,
+        arrays=scorer.quantiles.to_arrays("duration"),
+        documents={
+            "binding": scorer.binding.to_document(),
+            "inputs": list(NAMES),
+            "outputs": ["duration_ms_p10", "duration_ms_p50", "duration_ms_p90"],
+        },
+        policy={"coverage": 0.8},
+        golden=GoldenRows(rows[:16], scorer.reproduce(rows[:16]), tolerance=1e-6),
+        lineage={"data_digest": "d2" * 32, "seed": seed},
+        provenance={"duration-direct.ubj": bytes(booster.save_raw("ubj"))},
+    )

@@ -19,7 +19,8 @@ from neural_hive_ml.scoring.packed import PackedModel
 
 CARD_MARKDOWN = "model_card.md"
 CARD_HTML = "model_card.html"
-_LINEAGE_SHOWN_ELSEWHERE = ("environment", "parameters", "features")
+_ENVIRONMENT = ("release", "python", "libraries", "environment")
+_LINEAGE_SHOWN_ELSEWHERE = (*_ENVIRONMENT, "parameters", "reproduce")
 
 
 class Judged(Protocol):
@@ -88,19 +89,22 @@ def make_card(model: PackedModel, evaluation: Evaluation, verdict: Verdict) -> C
             _features(model),
             _pairs("Parameters", model.lineage.get("parameters", {})),
             _limits(model, evaluation, verdict),
-            _pairs("Environment", model.lineage.get("environment", {})),
+            _pairs("Environment", {k: model.lineage[k] for k in _ENVIRONMENT if k in model.lineage}),
         ),
         command=reproduce(model),
     )
 
 
 def reproduce(model: PackedModel) -> str:
-    """Return the command that trains this model again from the same tickets.
+    """Return the command that trains this model again from the same tickets: its lineage's, or made from it.
 
     >>> from types import SimpleNamespace
     >>> reproduce(SimpleNamespace(family="load", algorithm="prophet", lineage={"as_of_ms": 0, "seed": 7}))
     'hive-ml train --model-type load --model-algorithm prophet --as-of 0 --seed 7'
     """
+    stated = model.lineage.get("reproduce")
+    if isinstance(stated, str) and stated:
+        return stated
     options = {"as_of_ms": "--as-of", "window_days": "--training-window-days", "min_samples": "--min-samples",
                "seed": "--seed"}  # fmt: skip
     given = [f"{flag} {model.lineage[key]}" for key, flag in options.items() if model.lineage.get(key) is not None]
@@ -236,6 +240,8 @@ def flatten(document: Mapping[str, Any], prefix: str = "") -> list[tuple[str, st
     """List a document's leaves as (dotted path, text); times in milliseconds are written as instants too."""
     rows: list[tuple[str, str]] = []
     for key, value in document.items():
+        if value is None:
+            continue
         if isinstance(value, Mapping):
             rows += flatten(value, f"{prefix}{key}.")
         elif isinstance(value, list | tuple):

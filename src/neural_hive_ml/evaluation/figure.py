@@ -16,8 +16,8 @@ class Figure:
 
     `series` by kind: ``line`` and ``bars`` name -> [n] values, drawn over the series ``x`` where there is
     one (else 0..n-1); two series ``lower`` and ``upper`` are drawn as a band. ``histogram`` name -> [n]
-    observations. ``scatter`` needs ``x`` and ``y``. `marks` are vertical lines (horizontal ones where the
-    kind is ``line``), e.g. a threshold.
+    observations. ``scatter`` takes its first two series as x and y. `marks` are vertical lines (horizontal
+    ones where the kind is ``line``), e.g. a threshold.
     """
 
     title: str

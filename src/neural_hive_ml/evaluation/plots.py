@@ -73,7 +73,7 @@ def _histogram(axes: "Axes", figure: Figure) -> None:
 
 
 def _scatter(axes: "Axes", figure: Figure) -> None:
-    x, y = figure.series["x"], figure.series["y"]
+    x, y = list(figure.series.values())[:2]
     step = max(1, -(-len(x) // _MOST_POINTS))
     axes.scatter(x[::step], y[::step], s=6, alpha=0.35, lw=0, rasterized=True)
     finite = np.isfinite(x) & np.isfinite(y)

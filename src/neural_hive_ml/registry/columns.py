@@ -17,8 +17,8 @@ def output_names(model: PackedModel) -> Sequence[str]:
 
 
 def decides(model: PackedModel) -> bool:
-    """Tell whether the model's first output is a score that a threshold turns into a decision."""
-    return model.family == "anomaly" and "threshold" in model.policy
+    """Tell whether the model's scores are decided on, which adds the output `is_anomaly`."""
+    return model.family == "anomaly"
 
 
 def _names(model: PackedModel, kind: str, letter: str, width: int) -> Sequence[str]:

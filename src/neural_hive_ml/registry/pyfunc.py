@@ -5,15 +5,25 @@ reads arrays and JSON. Our own services use the artifact directly, without MLflo
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 
-from neural_hive_ml.registry.columns import decides, input_names, output_names
+from neural_hive_ml.registry.columns import input_names, output_names
 from neural_hive_ml.registry.files import read_artifact
 from neural_hive_ml.registry.verify import reproduce_golden
 from neural_hive_ml.scoring.load_scorer import load_scorer
 from neural_hive_ml.scoring.packed import PackedModel
+
+
+@runtime_checkable
+class Decider(Protocol):
+    """A scorer whose scores are decided on: the anomaly detector."""
+
+    def flagged(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Return [n]: whether each row's score reaches its threshold."""
+        ...
 
 
 class PackedPyfunc:
@@ -31,7 +41,7 @@ class PackedPyfunc:
         Returns
         -------
         pandas.DataFrame
-            One column an output; an anomaly detector adds `is_anomaly`, its score against its threshold.
+            One column an output; an anomaly detector adds `is_anomaly`, its score against its thresholds.
         """
         import pandas as pd
 
@@ -39,8 +49,8 @@ class PackedPyfunc:
         rows = np.ascontiguousarray(picked, dtype=np.float64)
         scores = self._scorer.reproduce(rows).reshape(len(rows), -1)
         frame = pd.DataFrame(scores, columns=list(self.outputs), index=getattr(data, "index", None))
-        if decides(self.model):
-            frame["is_anomaly"] = scores[:, 0] >= float(self.model.policy["threshold"])
+        if isinstance(self._scorer, Decider):
+            frame["is_anomaly"] = self._scorer.flagged(rows)
         return frame
 
 
