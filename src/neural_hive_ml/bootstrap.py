@@ -32,7 +32,7 @@ def open_tickets(settings: Settings, data_source: str = "auto") -> TicketStore:
         return MongoTicketStore(uri, settings.text("MONGODB_DATABASE"), settings.number("STORE_TIMEOUT_SECONDS"))
     from neural_hive_ml.tickets.embedded import EmbeddedTicketStore
 
-    return EmbeddedTicketStore(settings.data_dir / "tickets.db")
+    return EmbeddedTicketStore(settings.data_dir / "tickets")
 
 
 def open_state(settings: Settings) -> StateStore:

@@ -79,6 +79,17 @@ def transaction(db: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Connecti
 
 
 @contextmanager
+def view(db: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Connection]:
+    """Read one moment of the database with several statements; writers are not held up."""
+    with reading(path):
+        db.execute("BEGIN")
+        try:
+            yield db
+        finally:
+            db.execute("COMMIT")
+
+
+@contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into `StoreUnavailable`, naming the file."""
     try:
