@@ -1,1 +1,43 @@
 """One door to the model families: train a candidate, or score a champion on the same hold-out."""
+
+from neural_hive_ml.errors import UsageError
+from neural_hive_ml.evaluation.cases import HoldoutCases
+from neural_hive_ml.scoring.packed import PackedModel
+from neural_hive_ml.tickets.columns import TicketColumns
+from neural_hive_ml.training.request import Candidate, TrainingRequest
+
+
+def train_family(columns: TicketColumns, request: TrainingRequest) -> Candidate:
+    """Train the model that a request asks for. Raises `NotEnoughData`, `TrainingFailed`, `UsageError`."""
+    match request.family:
+        case "anomaly":
+            from neural_hive_ml.training.anomaly import train_anomaly
+
+            return train_anomaly(columns, request)
+        case "scheduling":
+            from neural_hive_ml.training.duration import train_duration
+
+            return train_duration(columns, request)
+        case "load":
+            from neural_hive_ml.training.load import train_load
+
+            return train_load(columns, request)
+    raise UsageError(f"unknown model family {request.family!r}", remedy="anomaly, load or scheduling")
+
+
+def rescore_family(model: PackedModel, columns: TicketColumns, request: TrainingRequest) -> HoldoutCases:
+    """Let an existing model answer on the hold-out that training the same request would judge on."""
+    match model.family:
+        case "anomaly":
+            from neural_hive_ml.training.anomaly import rescore_anomaly
+
+            return rescore_anomaly(model, columns, request)
+        case "scheduling":
+            from neural_hive_ml.training.duration import rescore_duration
+
+            return rescore_duration(model, columns, request)
+        case "load":
+            from neural_hive_ml.training.load import rescore_load
+
+            return rescore_load(model, columns, request)
+    raise UsageError(f"unknown model family {model.family!r}", remedy="anomaly, load or scheduling")

@@ -1,0 +1,100 @@
+"""What about a row can be anomalous: one-sided signals, each high where an operator would look twice.
+
+A signal is made of feature columns and of the run time's surprise under the frozen duration quantiles. `SIGNALS` says what
+each is in plain words, which anomaly type it speaks for, and at which stages it is known.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_hive_ml.features.spec import INDEX
+
+Floats = npt.NDArray[np.float64]
+CREATED, RUNNING, ENDED = "created", "running", "ended"
+STAGES: Final = (CREATED, RUNNING, ENDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """`scale` is the least difference that counts as one step beyond anything seen before, in the signal's unit."""
+
+    name: str
+    anomaly_type: str
+    words: str
+    scale: float
+    stages: tuple[str, ...]
+
+
+_ALL = (CREATED, RUNNING, ENDED)
+_LATER = (RUNNING, ENDED)
+SIGNALS: Final[tuple[Signal, ...]] = (
+    Signal("slow_for_forecast", "duration_outlier", "ran longer than forecast", 0.5, _LATER),
+    Signal("fast_for_forecast", "duration_outlier", "ran shorter than forecast", 0.5, (ENDED,)),
+    Signal("slow_for_task", "duration_outlier", "ran longer than this task does", 0.5, _LATER),
+    Signal("fast_for_task", "duration_outlier", "ran shorter than this task does", 0.5, (ENDED,)),
+    Signal("slow_for_owner_task", "duration_outlier", "ran longer than this owner's tickets of this task", 0.5, _LATER),
+    Signal("fast_for_owner_task", "duration_outlier", "ran shorter than this owner's tickets of this task", 0.5, (ENDED,)),
+    Signal("near_sla", "timeout_risk", "uses up its SLA", 0.5, _LATER),
+    Signal("excess_retries", "excessive_retries", "was retried more than this task is", 0.7, _LATER),
+    Signal("error_in_success", "silent_failure", "completed although it carries an error", 1.0, (ENDED,)),
+    Signal("strange_capabilities", "capability_anomaly", "asks for capabilities this task does not", 1.0, _ALL),
+    Signal("strange_risk", "resource_mismatch", "carries a risk band this task does not", 1.0, _ALL),
+    Signal("strange_size", "resource_mismatch", "has parameters of another magnitude than this task's", 1.0, _ALL),
+    Signal("strange_hour_for_task", "unusual_time", "came at an hour this task does not run", 1.0, _ALL),
+    Signal("strange_hour_for_owner", "unusual_time", "came at an hour this owner does not work", 1.0, _ALL),
+    Signal("owner_burst", "burst", "came in a burst of this owner's tickets", 0.7, _ALL),
+    Signal("task_burst", "burst", "came in a burst of this task's tickets", 0.7, _ALL),
+    Signal("same_burst", "burst", "came in a burst of the very same work", 0.7, _ALL),
+)
+NAMES: Final = tuple(s.name for s in SIGNALS)
+# Log spread below which nobody calls a run time surprising: about 10 %.
+_LEAST_SPREAD = 0.10
+# Between the 0.1 and 0.9 quantile of a normal lie 2.5631 standard deviations.
+_SIGMAS = 1.2816
+
+
+def positions(stage: str) -> npt.NDArray[np.intp]:
+    """Return the columns of the signals that are known at a stage."""
+    return np.array([i for i, s in enumerate(SIGNALS) if stage in s.stages], dtype=np.intp)
+
+
+def signals(rows: Floats, log_quantiles: Floats) -> Floats:
+    """Return [n, len(SIGNALS)] for feature rows [n, COLUMN_COUNT] and log quantiles [n, 3] of their run time; O(n)."""
+
+    def column(name: str) -> Floats:
+        return rows[:, INDEX[name]]
+
+    known = column("has_duration")
+    duration = column("log_duration")
+    above = np.maximum(log_quantiles[:, 2] - log_quantiles[:, 1], _LEAST_SPREAD) / _SIGMAS
+    below = np.maximum(log_quantiles[:, 1] - log_quantiles[:, 0], _LEAST_SPREAD) / _SIGMAS
+    surprise = duration - log_quantiles[:, 1]
+    failed = column("failed")
+    ended = column("is_ended")
+    out = np.zeros((len(rows), len(SIGNALS)))
+
+    def put(name: str, values: Floats) -> None:
+        out[:, NAMES.index(name)] = values
+
+    put("slow_for_forecast", known * np.maximum(surprise / above, 0))
+    put("fast_for_forecast", known * ended * (1 - failed) * np.maximum(-surprise / below, 0))
+    for who in ("task", "owner_task"):
+        z = column(f"z_{who}")
+        put(f"slow_for_{who}", np.maximum(z, 0))
+        put(f"fast_for_{who}", ended * (1 - failed) * np.maximum(-z, 0))
+    put("near_sla", known * np.maximum(column("to_sla") + 3.0, 0))
+    put("excess_retries", np.maximum(column("excess_retries"), 0))
+    put("error_in_success", ended * (1 - failed) * column("error_message"))
+    # How strange a combination is, told only as far as there is a history that could know better.
+    put("strange_capabilities", np.maximum(-column("capabilities_familiar"), 0))
+    put("strange_risk", np.maximum(-column("risk_familiar"), 0))
+    put("strange_size", np.abs(column("parameter_size_z")))
+    put("strange_hour_for_task", np.maximum(-column("task_hour_familiar"), 0))
+    put("strange_hour_for_owner", np.maximum(-column("owner_hour_familiar"), 0))
+    put("owner_burst", np.maximum(column("owner_burst"), 0))
+    put("task_burst", np.maximum(column("task_burst"), 0))
+    put("same_burst", np.maximum(column("same_burst"), 0))
+    return out

@@ -1,0 +1,105 @@
+"""How long a ticket will take: packed quantile trees on its creation row, in milliseconds."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_hive_ml.errors import ArtifactRefused
+from neural_hive_ml.features.binding import FeatureBinding
+from neural_hive_ml.features.spec import CREATION_COUNT, INDEX
+from neural_hive_ml.scoring.booster import PackedBooster
+from neural_hive_ml.scoring.packed import Arrays, PackedModel
+
+Floats = npt.NDArray[np.float64]
+LEVELS = (0.1, 0.5, 0.9)
+# What a log duration may be: below a microsecond and beyond ten years nothing is believed.
+_LOW, _HIGH = 0.0, float(np.log1p(10 * 366 * 86_400_000.0))
+
+
+@dataclass(frozen=True, slots=True)
+class DurationQuantiles:
+    """Log-space quantiles of the run time from a creation row.
+
+    Two boosters are mixed: `direct` predicts the log duration, `relative` its distance to the history of the very same work
+    (`same_fast_mean`), which follows a change of level at once. `weight` is the share of `relative`. `widen` moves the
+    outer quantiles out (log ms), the conformal adjustment of Romano, Patterson, Candès (2019).
+    """
+
+    direct: PackedBooster | None
+    relative: PackedBooster | None
+    weight: float
+    widen: tuple[float, float]
+
+    def log_quantiles(self, rows: Floats) -> Floats:
+        """Return [n, 3] log1p ms, ordered, for rows [n, >= CREATION_COUNT]."""
+        x = np.ascontiguousarray(rows[:, :CREATION_COUNT], dtype=np.float32)
+        out = np.zeros((len(x), 3))
+        if self.direct is not None:
+            out += (1.0 - self.weight) * self.direct.margin(x)
+        if self.relative is not None:
+            out += self.weight * (self.relative.margin(x) + rows[:, INDEX["same_fast_mean"], None])
+        out[:, 0] -= self.widen[0]
+        out[:, 2] += self.widen[1]
+        out[:, 0] = np.minimum(out[:, 0], out[:, 1])
+        out[:, 2] = np.maximum(out[:, 2], out[:, 1])
+        return np.clip(out, _LOW, _HIGH)
+
+    def to_arrays(self, prefix: str) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays of an artifact."""
+        arrays = {f"{prefix}.mix": np.array([self.weight, *self.widen])}
+        if self.direct is not None:
+            arrays |= self.direct.to_arrays(f"{prefix}.direct")
+        if self.relative is not None:
+            arrays |= self.relative.to_arrays(f"{prefix}.relative")
+        return arrays
+
+    @staticmethod
+    def from_arrays(arrays: Arrays, prefix: str) -> "DurationQuantiles":
+        """Read and check the arrays of an artifact. Raises `ArtifactRefused`."""
+        try:
+            weight, low, high = (float(v) for v in arrays[f"{prefix}.mix"])
+        except (KeyError, ValueError) as error:
+            raise ArtifactRefused(f"duration arrays are incomplete: {error}", remedy="train the model again") from error
+        parts = [
+            PackedBooster.from_arrays(arrays, f"{prefix}.{name}") if f"{prefix}.{name}.roots" in arrays else None
+            for name in ("direct", "relative")
+        ]
+        if (parts[0] is None and weight < 1) or (parts[1] is None and weight > 0):
+            raise ArtifactRefused("duration arrays lack a booster that the mix needs", remedy="train the model again")
+        return DurationQuantiles(parts[0], parts[1], weight, (low, high))
+
+
+@dataclass(frozen=True, slots=True)
+class DurationForecast:
+    """Milliseconds at 0.1, 0.5 and 0.9; `coverage` is what the outer two are calibrated to contain (0.8)."""
+
+    low_ms: float
+    median_ms: float
+    high_ms: float
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True)
+class DurationScorer:
+    """A loaded scheduling predictor."""
+
+    quantiles: DurationQuantiles
+    binding: FeatureBinding
+
+    @staticmethod
+    def load(model: PackedModel) -> "DurationScorer":
+        """Load from an artifact. Raises `ArtifactRefused`."""
+        return DurationScorer(
+            DurationQuantiles.from_arrays(model.arrays, "duration"),
+            FeatureBinding.from_document(model.documents["binding"]),
+        )
+
+    def forecast(self, rows: Floats) -> Floats:
+        """Return [n, 3] milliseconds at 0.1, 0.5, 0.9 for feature rows [n, >= CREATION_COUNT]."""
+        return np.asarray(np.expm1(self.quantiles.log_quantiles(rows)))
+
+    def reproduce(self, rows: Floats) -> Floats:
+        """Return what golden rows expect: [g, 3] milliseconds."""
+        return self.forecast(rows)

@@ -1,0 +1,53 @@
+"""How rare a signal is: its upper tail as remembered from training, in decimal orders of magnitude.
+
+`rarity` 2 means one row in a hundred is as high. Beyond the highest row seen it grows by the signal's own scale, so that what
+never happened before is rarer than what hardly did (the idea of ECOD's tail probabilities, Li et al. 2022, one-sided, with a
+continued tail).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+# Exceedance probabilities at which the tail is remembered.
+LEVELS = np.array([0.5, 0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005, 0.003, 0.002, 0.001, 0.0005, 0.0002, 0.0001])
+MOST = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tails:
+    """`knots` [m, k] values of m signals at LEVELS, `slope` [m] decimal orders a unit beyond the last knot."""
+
+    knots: Floats
+    slope: Floats
+
+    def rarity(self, signals: Floats) -> Floats:
+        """Return [n, m] decimal orders of rarity in [0, MOST] of signals [n, m]."""
+        orders = -np.log10(LEVELS)
+        out = np.empty_like(signals)
+        for j in range(signals.shape[1]):
+            knots, x = self.knots[j], signals[:, j]
+            # The rarest level whose knot is reached, then a straight line to the next knot.
+            i = np.searchsorted(knots, x, side="left")
+            low, high = np.clip(i - 1, 0, None), np.clip(i, None, len(knots) - 1)
+            span = knots[high] - knots[low]
+            share = np.divide(x - knots[low], span, out=np.zeros_like(x), where=span > 0)
+            inside = orders[low] + np.clip(share, 0, 1) * (orders[high] - orders[low])
+            # Above everything remembered: at least as rare as the last level, whatever lay at the others.
+            beyond = orders[-1] + (x - knots[-1]) * self.slope[j]
+            out[:, j] = np.where(x > knots[-1], beyond, np.where(x > knots[0], inside, 0.0))
+        return np.clip(out, 0.0, MOST)
+
+
+def fit_tails(signals: Floats, scales: Floats) -> Tails:
+    """Remember the upper tails of signals [n, m]; `scales` [m] are the least steps that count beyond them. O(n log n)."""
+    m = signals.shape[1]
+    knots = np.quantile(signals, 1.0 - LEVELS, axis=0, method="higher").T.copy()
+    slope = np.empty(m)
+    for j in range(m):
+        reach = knots[j, -1] - knots[j, np.searchsorted(-LEVELS, -0.01)]
+        # Two decimal orders lie between one in a hundred and one in ten thousand.
+        slope[j] = 2.0 / max(reach, 2.0 * scales[j])
+    return Tails(np.maximum.accumulate(knots, axis=1), slope)

@@ -1,0 +1,165 @@
+"""The anomaly detector: learn what is normal from the fit part, set the threshold on validation, judge on the hold-out."""
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_hive_ml.conventions import anomaly_model_name
+from neural_hive_ml.errors import NotEnoughData
+from neural_hive_ml.evaluation.cases import HoldoutCases
+from neural_hive_ml.evaluation.figure import Figure
+from neural_hive_ml.evaluation.metrics import anomaly_metrics
+from neural_hive_ml.evaluation.profile import model_profile
+from neural_hive_ml.evaluation.verdict import Evaluation, Metric
+from neural_hive_ml.features.binding import bind
+from neural_hive_ml.features.frame import FeatureFrame, build_frame
+from neural_hive_ml.features.spec import FEATURE_SET_VERSION, NAMES
+from neural_hive_ml.features.statistics import Statistics
+from neural_hive_ml.scoring import behaviour
+from neural_hive_ml.scoring.anomaly import AnomalyScorer
+from neural_hive_ml.scoring.packed import GoldenRows, PackedModel
+from neural_hive_ml.tickets.columns import TicketColumns
+from neural_hive_ml.training.anomaly_baselines import raw_forest_baseline
+from neural_hive_ml.training.duration import golden_rows
+from neural_hive_ml.training.durations import DurationRows, duration_rows
+from neural_hive_ml.training.judged import JudgedRows, judged_rows
+from neural_hive_ml.training.lineage import lineage_of
+from neural_hive_ml.training.quantiles import FittedQuantiles, fit_quantiles
+from neural_hive_ml.training.request import Candidate, TrainingRequest
+from neural_hive_ml.training.split import TimeSplit, split_by_time
+from neural_hive_ml.training.stage_detector import fit_stage
+from neural_hive_ml.training.threshold import choose_threshold, fit_curve
+
+Floats = npt.NDArray[np.float64]
+_SIX_HOURS_MS = 21_600_000
+
+
+def train_anomaly(columns: TicketColumns, request: TrainingRequest) -> Candidate:
+    """Train and measure the anomaly detector on tickets known as of `request.as_of_ms`.
+
+    Raises
+    ------
+    NotEnoughData
+        When there are fewer than `min_samples` tickets or too few with a known run time.
+    """
+    split = split_by_time(columns, request.as_of_ms, request.min_samples)
+    binding = bind(columns, request.timezone)
+    frame, statistics = build_frame(columns, binding, ("created", "ended"))
+    data = duration_rows(columns, frame.of_stage("created"), split)
+    frozen = _frozen_durations(data, request)
+    judged = judged_rows(columns, binding, split, request.seed)
+    signals = behaviour.signals(judged.frame.rows, frozen.quantiles.log_quantiles(judged.frame.rows))
+    stage_names = np.array(behaviour.STAGES)[judged.frame.stage]
+    detectors, thresholds, rules, provenance = {}, {}, [], dict(frozen.provenance)
+    for stage in behaviour.STAGES:
+        mine = stage_names == stage
+        fit, validation = mine & (judged.part == 0), mine & (judged.part == 1)
+        detector, forest_bytes = fit_stage(signals[fit], stage, request.seed)
+        raw = detector.raw(detector.rarities(signals[validation]))
+        label = judged.label[validation]
+        slope, intercept = fit_curve(label, raw)
+        detector = detector.with_curve(slope, intercept)
+        chosen = choose_threshold(label, raw)
+        detectors[stage] = detector
+        thresholds[stage] = float(detector.probability(np.array([chosen.raw]))[0])
+        rules.append(f"{stage}: {chosen.rule} (validation precision {chosen.precision:.2f}, recall {chosen.recall:.2f})")
+        provenance[f"forest-{stage}.skops"] = forest_bytes
+    scorer = AnomalyScorer(binding, frozen.quantiles, detectors, thresholds)
+    cases = _judge(scorer, judged)
+    evaluation = _evaluate(scorer, judged, cases, split, request, rules)
+    model = _pack(scorer, provenance, frame, statistics, judged, columns, request, split, rules)
+    return Candidate(model, evaluation, cases, _figures(scorer, judged, cases))
+
+
+def rescore_anomaly(model: PackedModel, columns: TicketColumns, request: TrainingRequest) -> HoldoutCases:
+    """Let an existing detector answer on the hold-out that `train_anomaly` of the same request judges on."""
+    split = split_by_time(columns, request.as_of_ms, request.min_samples)
+    scorer = AnomalyScorer.load(model)
+    return _judge(scorer, judged_rows(columns, scorer.binding, split, request.seed))
+
+
+def _frozen_durations(data: DurationRows, request: TrainingRequest) -> FittedQuantiles:
+    """Quantiles of run time for the surprise: fitted on the earlier part of fit, so that most rows are out of sample."""
+    ended = data.ended_at_ms[data.fit]
+    if len(ended) < 100:
+        raise NotEnoughData(
+            f"{len(ended)} completed tickets in the fit part, 100 needed", have=len(ended), need=100,
+            remedy="a longer --training-window-days",
+        )
+    later = ended >= np.quantile(ended, 0.8)
+    return fit_quantiles(data.rows[data.fit], data.log_duration[data.fit], later, seed=request.seed,
+                         threads=request.threads)
+
+
+def _judge(scorer: AnomalyScorer, judged: JudgedRows) -> HoldoutCases:
+    """Answers on the ended rows of the hold-out: the stage at which everything injected can be seen."""
+    mine = (judged.part == 2) & (judged.frame.stage == 2)
+    rows = judged.frame.rows[mine]
+    score = scorer.score(rows)
+    flagged = (score >= scorer.thresholds[behaviour.ENDED]).astype(float)
+    return HoldoutCases(
+        "anomaly", judged.digest, judged.label[mine], flagged, judged.created_at_ms[mine] // _SIX_HOURS_MS, score,
+        np.where(judged.kind[mine] == "", "untouched", judged.kind[mine]),
+    )
+
+
+def _evaluate(
+    scorer: AnomalyScorer, judged: JudgedRows, cases: HoldoutCases, split: TimeSplit, request: TrainingRequest,
+    rules: list[str],
+) -> Evaluation:
+    assert cases.score is not None
+    assert cases.slice_of is not None
+    rng = np.random.default_rng(request.seed)
+    metrics = anomaly_metrics(cases.truth, cases.predicted, cases.score, cases.block, rng)
+    slices = []
+    for kind in sorted(set(cases.slice_of.tolist()) - {"untouched"}):
+        mine = cases.slice_of == kind
+        slices.append(Metric(f"recall of {kind}", float(cases.predicted[mine].mean()), int(mine.sum())))
+    for stage, code in (("created", 0), ("running", 1)):
+        mine = (judged.part == 2) & (judged.frame.stage == code)
+        if judged.label[mine].sum() == 0:
+            continue
+        score = scorer.score(judged.frame.rows[mine])
+        flagged = (score >= scorer.thresholds[stage]).astype(float)
+        block = judged.created_at_ms[mine] // _SIX_HOURS_MS
+        at_stage = anomaly_metrics(judged.label[mine], flagged, score, block, rng)
+        slices += [Metric(f"{m.name} at stage {stage}", m.value, m.n, m.low, m.high, positives=m.positives)
+                   for m in at_stage[:4]]
+    return Evaluation(
+        model_name=anomaly_model_name(request.algorithm or "isolation_forest"), primary="f1", metrics=metrics,
+        baselines=raw_forest_baseline(judged, request.seed), holdout_from_ms=split.holdout_from_ms,
+        holdout_until_ms=split.until_ms, slices=tuple(slices),
+        notes=("truth: injected anomalies of named kinds, 2 % of tickets; genuine outliers count as false alarms",
+               *rules),
+    )
+
+
+def _pack(
+    scorer: AnomalyScorer, provenance: dict[str, bytes], frame: FeatureFrame, statistics: Statistics, judged: JudgedRows,
+    columns: TicketColumns, request: TrainingRequest, split: TimeSplit, rules: list[str],
+) -> PackedModel:
+    arrays = scorer.duration.to_arrays("duration")
+    for stage, detector in scorer.stages.items():
+        arrays.update(detector.to_arrays(stage))
+    golden = golden_rows(judged.frame.rows[judged.part == 2])
+    algorithm = request.algorithm or "isolation_forest"
+    return PackedModel(
+        name=anomaly_model_name(algorithm), family="anomaly", algorithm=algorithm,
+        feature_set_version=FEATURE_SET_VERSION, arrays=arrays,
+        documents={"binding": scorer.binding.to_document(), "inputs": list(NAMES), "outputs": ["anomaly_score"],
+                   "signals": list(behaviour.NAMES)},
+        policy={"thresholds": dict(scorer.thresholds), "rules": rules},
+        golden=GoldenRows(golden, scorer.reproduce(golden), tolerance=1e-9),
+        lineage=lineage_of(columns, request, split), statistics=statistics.snapshot(),
+        profile=model_profile(frame, timezone=request.timezone), provenance=provenance,
+    )
+
+
+def _figures(scorer: AnomalyScorer, judged: JudgedRows, cases: HoldoutCases) -> tuple[Figure, ...]:
+    assert cases.score is not None
+    logit = np.log10(np.clip(cases.score, 1e-6, 1))
+    return (Figure(
+        "Anomaly score on the hold-out", "histogram",
+        {"untouched": logit[cases.truth == 0], "injected": logit[cases.truth == 1]},
+        "log10 of the score", "tickets",
+        marks={"threshold": float(np.log10(max(scorer.thresholds[behaviour.ENDED], 1e-6)))},
+    ),)

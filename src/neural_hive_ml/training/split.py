@@ -1,0 +1,49 @@
+"""Time-ordered parts of a window: fit, then validation, then hold-out; nothing is shuffled."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_hive_ml.errors import NotEnoughData
+from neural_hive_ml.tickets.columns import TicketColumns
+
+FIT_SHARE = 0.60
+VALIDATION_SHARE = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSplit:
+    """Boundaries in epoch ms: fit is before `validation_from_ms`, hold-out from `holdout_from_ms` on, by creation."""
+
+    validation_from_ms: int
+    holdout_from_ms: int
+    until_ms: int
+
+    def part(self, created_at_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
+        """Return 0 (fit), 1 (validation) or 2 (hold-out) for each creation time."""
+        return np.where(
+            created_at_ms < self.validation_from_ms, 0, np.where(created_at_ms < self.holdout_from_ms, 1, 2)
+        ).astype(np.int8)
+
+
+def split_by_time(columns: TicketColumns, until_ms: int, min_samples: int) -> TimeSplit:
+    """Split by creation time at 60 % and 75 % of the tickets.
+
+    Raises
+    ------
+    NotEnoughData
+        When there are fewer than `min_samples` tickets.
+    """
+    n = len(columns)
+    if n < max(min_samples, 20):
+        raise NotEnoughData(
+            f"{n:,} tickets in the window, {min_samples:,} needed", have=n, need=min_samples,
+            remedy="a longer --training-window-days, a smaller --min-samples, or more tickets",
+        )
+    created = np.sort(columns.created_at_ms)
+    return TimeSplit(
+        validation_from_ms=int(created[int(n * FIT_SHARE)]),
+        holdout_from_ms=int(created[int(n * (FIT_SHARE + VALIDATION_SHARE))]),
+        until_ms=until_ms,
+    )

@@ -1,0 +1,64 @@
+"""From raw scores to policy: a curve to [0, 1] and a threshold, both chosen on the validation window alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+# The guide asks for precision above 0.75; what is chosen on validation must hold on later tickets.
+PRECISION_FIRST = 0.85
+# Below this recall a threshold of high precision finds too little to be of use, and the best F1 is taken.
+LEAST_RECALL = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A raw-score threshold with what it reached on the validation window, and the rule that chose it."""
+
+    raw: float
+    precision: float
+    recall: float
+    rule: str
+
+
+def choose_threshold(label: Floats, raw: Floats) -> Threshold:
+    """Most recall with precision of at least 0.85, else the best F1. O(n log n).
+
+    A threshold lies halfway between two scores, so that it does not hang on one validation row. With no positives it is
+    above every score, and the rule says so.
+    """
+    if label.sum() == 0 or len(label) == 0:
+        top = float(raw.max()) if len(raw) else 0.0
+        return Threshold(top + 1.0, 0.0, 0.0, "no anomaly in the validation window: above every score")
+    order = np.argsort(-raw, kind="stable")
+    hits, ranked = np.cumsum(label[order]), raw[order]
+    seen = np.arange(1, len(raw) + 1)
+    precision, recall = hits / seen, hits / label.sum()
+    last_of_tie = np.append(ranked[1:] != ranked[:-1], True)
+    good = np.flatnonzero(last_of_tie & (precision >= PRECISION_FIRST) & (recall >= LEAST_RECALL))
+    if len(good):
+        i, rule = int(good[-1]), f"most recall at precision >= {PRECISION_FIRST}"
+    else:
+        f1 = np.where(last_of_tie, 2 * precision * recall / np.maximum(precision + recall, 1e-12), -1.0)
+        i, rule = int(np.argmax(f1)), "best F1: the precision asked for was out of reach"
+    below = float(ranked[i + 1]) if i + 1 < len(ranked) else float(ranked[i]) - 1.0
+    return Threshold((float(ranked[i]) + below) / 2, float(precision[i]), float(recall[i]), rule)
+
+
+def fit_curve(label: Floats, raw: Floats, rounds: int = 50) -> tuple[float, float]:
+    """Fit P(anomaly) = 1 / (1 + exp(-(slope * raw + intercept))) by Newton steps (Platt 1999, his smoothed targets)."""
+    positives = float(label.sum())
+    negatives = len(label) - positives
+    target = np.where(label > 0, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    x = np.stack([raw, np.ones_like(raw)], axis=1)
+    weights = np.array([1.0, -float(np.median(raw)) - 3.0])
+    ridge = np.diag([1e-3, 1e-3])
+    for _ in range(rounds):
+        p = 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))
+        gradient = x.T @ (p - target) + 1e-3 * (weights - [0.5, -4.0])
+        step = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + ridge, gradient)
+        weights = weights - np.clip(step, -2.0, 2.0)
+        if np.abs(step).max() < 1e-9:
+            break
+    return max(float(weights[0]), 1e-3), float(weights[1])
