@@ -65,7 +65,7 @@ def test_ten_thousand_random_names_make_no_new_series():
     metrics.queue_depth.set(0, "other")
     metrics.model_info.show("other", "other", "0", "0")
     before = set(samples(metrics))
-    draw = random.Random(7)  # noqa: S311 - not a secret
+    draw = random.Random(7)
     for _ in range(10_000):
         name = "".join(draw.choices(string.printable, k=draw.randint(0, 40)))
         metrics.detections.inc(name, name)
