@@ -1,1 +1,3 @@
-"""Has the world changed: reference profiles, distances, calibrated nulls."""
+"""Does the present still look like what the models learned: a test with a stated false-alarm rate, and an
+effect.
+"""

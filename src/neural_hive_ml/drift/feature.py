@@ -1,0 +1,90 @@
+"""One feature of one window: how far from its reference, how likely that is, and what it means in the feature's
+unit.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from neural_hive_ml.drift.null import allowance, hellinger_tail, ks_tail
+from neural_hive_ml.drift.report import FeatureDrift
+from neural_hive_ml.evaluation.distances import (
+    Expectation,
+    hellinger,
+    kolmogorov_smirnov,
+    psi,
+    quantile_of,
+)
+from neural_hive_ml.evaluation.profile import FeatureProfile
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """A measured feature. `counts` and `expected.shares` are over the same bins; `psi` is bias-corrected, >=
+    0.
+    """
+
+    feature: FeatureProfile
+    counts: Floats
+    expected: Expectation
+    p_value: float
+    psi: float
+    psi_raw: float
+    ks: float | None
+
+
+def distance(
+    feature: FeatureProfile, counts: Floats, expected: Expectation, width_hours: float, rows: float
+) -> Distance:
+    """Measure one feature's bins [bins] against what the matched reference expects."""
+    statistic = hellinger(counts, expected.shares)
+    raw = psi(counts, expected.shares)
+    quiet = feature.quiet["hellinger"]
+    p_value = hellinger_tail(statistic, expected, quiet, width_hours, rows)
+    gap = None
+    if feature.binning.kind == "numeric":
+        gap = kolmogorov_smirnov(counts, expected.shares, feature.binning.ordered)
+        # Two looks at the same feature: the better of the two counts twice (Bonferroni).
+        p_value = min(1.0, 2.0 * min(p_value, ks_tail(gap, expected, feature.quiet["ks"], width_hours, rows)))
+    spared = allowance(quiet, width_hours, rows) * expected.noise / rows
+    return Distance(feature, counts, expected, p_value, max(raw - spared, 0.0), raw, gap)
+
+
+def describe(found: Distance, *, drifted: bool) -> FeatureDrift:
+    """Put a measured feature into words and into its unit."""
+    feature, counts, shares = found.feature, found.counts, found.expected.shares
+    binning, total = feature.binning, max(found.counts.sum(), 1.0)
+    unit, value = feature.unit, ""
+    was: float | None
+    now: float | None
+    if binning.kind == "category":
+        moved = int(np.argmax(np.abs(counts / total - shares)))
+        was, now = float(shares[moved]), float(counts[moved] / total)
+        value = [*(f"{v:g}" for v in binning.edges), "values never seen before", "missing"][moved]
+    else:
+        was, now = (
+            quantile_of(w[: binning.ordered], binning.edges, binning.low, binning.high, 0.5)
+            for w in (shares, counts)
+        )
+        if unit.startswith("log1p ") and was is not None and now is not None:
+            # People think in milliseconds, not in their logarithm.
+            was, now, unit = float(np.expm1(was)), float(np.expm1(now)), unit.removeprefix("log1p ")
+    return FeatureDrift(
+        name=feature.name,
+        unit=unit,
+        kind=binning.kind,
+        p_value=found.p_value,
+        psi=found.psi,
+        psi_raw=found.psi_raw,
+        ks=found.ks,
+        drifted=drifted,
+        reference=was,
+        current=now,
+        value=value,
+        missing_reference=float(shares[-1]),
+        missing_current=float(counts[-1] / total),
+        new_share=float(counts[-2] / total) if binning.kind == "category" else 0.0,
+    )
