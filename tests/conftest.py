@@ -1,0 +1,14 @@
+"""Servers that several kinds of tests share: started when first asked for, once a session."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.mlflow_server import running_mlflow
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a real MLflow server. Tests that use it are marked `services` and xdist_group("mlflow")."""
+    with running_mlflow(tmp_path_factory.mktemp("mlflow-server")) as uri:
+        yield uri

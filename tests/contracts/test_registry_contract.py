@@ -1,0 +1,217 @@
+"""What every registry does alike: memory, MLflow on sqlite, a real MLflow server."""
+
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from tests.support.registry import evaluation, linear_model, verdict
+
+from neural_hive_ml.conventions import CHALLENGER, CHAMPION
+from neural_hive_ml.errors import ArtifactRefused, Conflict, NotFound
+from neural_hive_ml.evaluation.verdict import Outcome
+from neural_hive_ml.registry.files import read_artifact
+from neural_hive_ml.registry.memory import MemoryRegistry
+from neural_hive_ml.registry.mlflow_registry import MlflowRegistry
+from neural_hive_ml.registry.port import ModelVersion, Registry
+from neural_hive_ml.registry.published import FilePointerSource, MlflowRestSource, ModelSource
+
+ADAPTERS = [
+    "memory",
+    "sqlite",
+    pytest.param("server", marks=[pytest.mark.services, pytest.mark.xdist_group("mlflow")]),
+]
+Opened = tuple[Registry, ModelSource]
+
+
+@pytest.fixture(scope="module")
+def sqlite_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mlflow-sqlite")  # one database a module: laying out its tables takes 3 s
+
+
+@pytest.fixture(params=ADAPTERS)
+def opened(request: pytest.FixtureRequest, tmp_path: Path, sqlite_folder: Path) -> Opened:
+    if request.param == "memory":
+        return MemoryRegistry(tmp_path, now_ms=lambda: 1_700_000_000_000), FilePointerSource(tmp_path)
+    if request.param == "sqlite":
+        uri = f"sqlite:///{sqlite_folder}/mlflow.db"
+        return MlflowRegistry(uri, sqlite_folder), FilePointerSource(sqlite_folder)
+    uri = request.getfixturevalue("mlflow_server")
+    return MlflowRegistry(uri, tmp_path), MlflowRestSource(uri)
+
+
+@pytest.fixture
+def registry(opened: Opened) -> Registry:
+    return opened[0]
+
+
+@pytest.fixture
+def name() -> str:
+    return f"anomaly-detector-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def register(registry: Registry, name: str) -> Callable[..., ModelVersion]:
+    def registered(seed: int = 1, outcome: Outcome = Outcome.PROMOTE) -> ModelVersion:
+        files = {"model_card.md": f"# {name} {seed}".encode(), "plots/scores.svg": b"<svg/>"}
+        return registry.register(linear_model(name, seed), evaluation(name), verdict(outcome), files)
+
+    return registered
+
+
+def test_versions_are_numbered_from_one_and_listed_newest_first(
+    registry: Registry, name: str, register: Callable[..., ModelVersion]
+) -> None:
+    first, second = register(1), register(2)
+
+    assert (first.version, second.version) == (1, 2)
+    assert [v.version for v in registry.versions(name)] == [2, 1]
+    assert first.digest != second.digest
+    assert first.created_at_ms > 1_600_000_000_000
+    assert registry.version(name, 1) == first
+
+
+def test_a_version_says_what_it_is_and_how_it_was_judged(name: str, register: Callable[..., ModelVersion]) -> None:
+    tags = register(outcome=Outcome.REJECT).tags
+
+    assert tags["verdict"] == "REJECT"
+    assert "above the floor" in tags["reasons"]
+    assert tags["data_digest"] == "d1" * 32
+    assert (tags["synthetic"], tags["algorithm"], tags["feature_set_version"], tags["format_version"]) == (
+        "false",
+        "isolation_forest",
+        "1",
+        "1",
+    )
+
+
+def test_aliases_resolve_move_and_go(registry: Registry, name: str, register: Callable[..., ModelVersion]) -> None:
+    register(1)
+    register(2)
+    assert registry.resolve(name, CHAMPION) is None
+
+    registry.move_alias(name, CHAMPION, 1)
+    registry.move_alias(name, CHALLENGER, 2)
+    assert registry.version(name, 2).aliases == (CHALLENGER,)
+    registry.move_alias(name, CHAMPION, 2)
+    found = registry.resolve(name, CHAMPION)
+    assert found is not None
+    assert (found.version, found.aliases) == (2, (CHALLENGER, CHAMPION) if CHALLENGER < CHAMPION else ())
+    registry.move_alias(name, CHALLENGER, None)
+    registry.move_alias(name, CHALLENGER, None)
+    assert registry.resolve(name, CHALLENGER) is None
+
+
+def test_the_stage_follows_the_champion(
+    registry: Registry, name: str, register: Callable[..., ModelVersion]
+) -> None:
+    register(1)
+    register(2)
+
+    registry.move_alias(name, CHAMPION, 1)
+    assert [v.stage for v in registry.versions(name)] == ["None", "Production"]
+    registry.move_alias(name, CHAMPION, 2)
+    assert [v.stage for v in registry.versions(name)] == ["Production", "Archived"]
+    registry.move_alias(name, CHAMPION, None)
+    assert [v.stage for v in registry.versions(name)] == ["Archived", "Archived"]
+
+
+def test_what_does_not_exist_is_none_or_not_found(registry: Registry, name: str) -> None:
+    assert registry.resolve(name, CHAMPION) is None
+    assert list(registry.versions(name)) == []
+    with pytest.raises(NotFound):
+        registry.version(name, 1)
+    with pytest.raises(NotFound):
+        registry.move_alias(name, CHAMPION, 7)
+
+
+def test_names_match_like_patterns(registry: Registry, name: str, register: Callable[..., ModelVersion]) -> None:
+    register()
+
+    assert name in registry.names()
+    assert list(registry.names(name)) == [name]
+    assert name in registry.names("anomaly%")
+    assert list(registry.names("nothing%")) == []
+    assert list(registry.names("it's")) == []
+
+
+def test_an_artifact_comes_back_to_the_byte(
+    registry: Registry, name: str, register: Callable[..., ModelVersion], tmp_path: Path
+) -> None:
+    version = register(3)
+
+    model = read_artifact(registry.download(version, tmp_path / "down"), expected_digest=version.digest)
+
+    assert (model.arrays["weights"] == linear_model(name, 3).arrays["weights"]).all()
+
+
+def test_a_download_that_is_not_what_was_asked_for_is_refused(
+    registry: Registry, register: Callable[..., ModelVersion], tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(ArtifactRefused):
+        registry.download(replace(register(), digest="0" * 64), tmp_path / "down")
+    assert not (tmp_path / "down").exists()
+
+
+def test_attached_files_come_back(registry: Registry, name: str, register: Callable[..., ModelVersion]) -> None:
+    version = register(5)
+
+    assert registry.attached(version, "model_card.md") == f"# {name} 5".encode()
+    assert registry.attached(version, "plots/scores.svg") == b"<svg/>"
+    assert registry.attached(version, "nothing.md") is None
+
+
+def test_tags_can_be_added(registry: Registry, name: str, register: Callable[..., ModelVersion]) -> None:
+    register()
+
+    registry.tag(name, 1, {"reviewed_by": "ana"})
+
+    assert registry.version(name, 1).tags["reviewed_by"] == "ana"
+    with pytest.raises(NotFound):
+        registry.tag(name, 9, {"x": "y"})
+
+
+def test_a_version_with_an_alias_is_not_deleted_others_are_and_numbers_are_not_reused(
+    registry: Registry, name: str, register: Callable[..., ModelVersion]
+) -> None:
+    register(1)
+    register(2)
+    registry.move_alias(name, CHAMPION, 2)
+
+    with pytest.raises(Conflict, match="champion"):
+        registry.delete(name, 2)
+    registry.delete(name, 1)
+
+    assert [v.version for v in registry.versions(name)] == [2]
+    assert register(3).version == 3
+
+
+def test_services_see_what_was_published(
+    opened: Opened, name: str, register: Callable[..., ModelVersion], tmp_path: Path
+) -> None:
+    registry, source = opened
+    assert source.current(name) is None
+    version = register(4)
+    assert source.current(name) is None
+
+    registry.move_alias(name, CHAMPION, version.version)
+    registry.publish(name, CHAMPION)
+
+    published = source.current(name)
+    assert published is not None
+    assert (published.name, published.version, published.digest) == (name, 1, version.digest)
+    assert source.current(name, CHALLENGER) is None
+    checked = source.read(published)
+    assert checked.manifest.digest == version.digest
+    registry.move_alias(name, CHAMPION, None)
+    registry.publish(name, CHAMPION)
+    assert source.current(name) is None
+
+
+def test_descriptions_hold_no_credentials(tmp_path: Path) -> None:
+    uri = "http://ana:secret@mlflow:5000"
+
+    assert "secret" not in MlflowRegistry(uri, tmp_path).describe()
+    assert "secret" not in MlflowRestSource(uri).describe()
