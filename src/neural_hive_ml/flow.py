@@ -6,6 +6,8 @@ loop by calling `train` again. Everything outside is an argument: see `Workspace
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from neural_hive_ml.clock import DAY_MS, Clock
@@ -121,4 +123,21 @@ def train_one(
         progress(f"{name}: version {version.version} is the champion (stage Production)")
     return ModelResult(
         request, "judged", version, verdict, candidate.evaluation, candidate, promoted=wins and rules.promote_if_better
+    )
+
+
+def judge_candidate(
+    candidate: Candidate, columns: TicketColumns, request: TrainingRequest, registry: Registry, rules: Rules
+) -> Verdict:
+    """Judge a candidate against the champion of its name, which answers the same hold-out."""
+    from neural_hive_ml.registry.files import read_artifact
+    from neural_hive_ml.training.judging import judge_against
+
+    alias = registry.resolve(candidate.model.name, CHAMPION)
+    champion = None
+    if alias is not None:
+        with TemporaryDirectory() as folder:
+            champion = read_artifact(registry.download(alias, Path(folder)))
+    return judge_against(
+        candidate, columns, request, champion, profile=rules.floor_profile, allow_synthetic=rules.allow_synthetic
     )

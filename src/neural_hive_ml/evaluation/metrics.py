@@ -3,11 +3,15 @@
 import numpy as np
 import numpy.typing as npt
 
-from neural_hive_ml.evaluation.intervals import bootstrap_interval
+from neural_hive_ml.evaluation.intervals import Interval, bootstrap_interval
 from neural_hive_ml.evaluation.verdict import Metric
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+
+def _bounds(interval: Interval | None) -> tuple[float | None, float | None]:
+    return (None, None) if interval is None else (interval.low, interval.high)
 
 
 def _ratio(top: Floats, bottom: Floats) -> Floats:
@@ -15,7 +19,7 @@ def _ratio(top: Floats, bottom: Floats) -> Floats:
 
 
 def precision_of(totals: Floats) -> Floats:
-    """Precision from totals [r, 3] of true positives, false positives, false negatives; 0 where nothing was flagged."""
+    """Precision from totals [r, 3] of true and false positives and false negatives; 0 where none was flagged."""
     return _ratio(totals[:, 0], totals[:, 0] + totals[:, 1])
 
 
@@ -47,14 +51,15 @@ def anomaly_metrics(
     out = []
     for name, statistic in (("f1", f1_of), ("precision", precision_of), ("recall", recall_of)):
         interval = bootstrap_interval(block, values, statistic, rng)
-        out.append(Metric(name, float(statistic(total)[0]), n, interval.low, interval.high, positives=positives))
+        low, high = _bounds(interval)
+        out.append(Metric(name, float(statistic(total)[0]), n, low, high, positives=positives))
     out.append(Metric("average_precision", average_precision(truth, score), n, positives=positives))
     out.append(Metric("flagged_share", float(flagged.mean()) if n else 0.0, n, higher_is_better=False))
     return tuple(out)
 
 
 def average_precision(truth: Floats, score: Floats) -> float:
-    """Area under precision over recall by steps, ties taken together (as scikit-learn's average_precision_score)."""
+    """Area under precision over recall by steps, ties together (scikit-learn's average_precision_score)."""
     positives = truth.sum()
     if positives == 0:
         return 0.0
@@ -66,7 +71,9 @@ def average_precision(truth: Floats, score: Floats) -> float:
     return float(np.sum(gained * hits / seen))
 
 
-def duration_metrics(truth_ms: Floats, quantiles_ms: Floats, block: Ints, rng: np.random.Generator) -> tuple[Metric, ...]:
+def duration_metrics(
+    truth_ms: Floats, quantiles_ms: Floats, block: Ints, rng: np.random.Generator
+) -> tuple[Metric, ...]:
     """Return MAE, relative MAE, median absolute error, pinball loss and 80 % coverage.
 
     `quantiles_ms` is [n, 3] at 0.1, 0.5, 0.9; `relative_mae` is MAE over the mean duration.
@@ -76,15 +83,22 @@ def duration_metrics(truth_ms: Floats, quantiles_ms: Floats, block: Ints, rng: n
     covered = ((truth_ms >= quantiles_ms[:, 0]) & (truth_ms <= quantiles_ms[:, 2])).astype(float)
     one = np.ones(n)
     mae = bootstrap_interval(block, np.stack([error, one], axis=1), lambda t: _ratio(t[:, 0], t[:, 1]), rng)
-    relative = bootstrap_interval(block, np.stack([error, truth_ms], axis=1), lambda t: _ratio(t[:, 0], t[:, 1]), rng)
+    relative = bootstrap_interval(
+        block, np.stack([error, truth_ms], axis=1), lambda t: _ratio(t[:, 0], t[:, 1]), rng
+    )
     coverage = bootstrap_interval(block, np.stack([covered, one], axis=1), lambda t: _ratio(t[:, 0], t[:, 1]), rng)
     return (
-        Metric("mae", float(error.mean()), n, mae.low, mae.high, "ms", higher_is_better=False),
-        Metric("relative_mae", float(error.sum() / max(truth_ms.sum(), 1.0)), n, relative.low, relative.high,
-               higher_is_better=False),
+        Metric("mae", float(error.mean()), n, *_bounds(mae), "ms", higher_is_better=False),
+        Metric(
+            "relative_mae",
+            float(error.sum() / max(truth_ms.sum(), 1.0)),
+            n,
+            *_bounds(relative),
+            higher_is_better=False,
+        ),
         Metric("median_ae", float(np.median(error)), n, unit="ms", higher_is_better=False),
         Metric("pinball", pinball(truth_ms, quantiles_ms), n, unit="ms", higher_is_better=False),
-        Metric("coverage_80", float(covered.mean()), n, coverage.low, coverage.high),
+        Metric("coverage_80", float(covered.mean()), n, *_bounds(coverage)),
     )
 
 

@@ -24,7 +24,7 @@ from neural_hive_ml.training.durations import DurationRows, duration_rows
 from neural_hive_ml.training.judged import JudgedRows, judged_rows
 from neural_hive_ml.training.lineage import lineage_of
 from neural_hive_ml.training.quantiles import FittedQuantiles, fit_quantiles
-from neural_hive_ml.training.request import Candidate, TrainingRequest
+from neural_hive_ml.training.request import Candidate, Progress, TrainingRequest, silent
 from neural_hive_ml.training.split import TimeSplit, split_by_time
 from neural_hive_ml.training.stage_detector import fit_stage
 from neural_hive_ml.training.threshold import choose_threshold, fit_curve
@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 _SIX_HOURS_MS = 21_600_000
 
 
-def train_anomaly(columns: TicketColumns, request: TrainingRequest) -> Candidate:
+def train_anomaly(columns: TicketColumns, request: TrainingRequest, progress: Progress = silent) -> Candidate:
     """Train and measure the anomaly detector on tickets known as of `request.as_of_ms`.
 
     Raises

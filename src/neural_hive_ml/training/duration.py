@@ -23,7 +23,7 @@ from neural_hive_ml.tickets.ticket import TASK_TYPES
 from neural_hive_ml.training.durations import DurationRows, duration_rows
 from neural_hive_ml.training.lineage import lineage_of
 from neural_hive_ml.training.quantiles import fit_quantiles
-from neural_hive_ml.training.request import Candidate, TrainingRequest
+from neural_hive_ml.training.request import Candidate, Progress, TrainingRequest, silent
 from neural_hive_ml.training.split import TimeSplit, split_by_time
 
 Floats = npt.NDArray[np.float64]
@@ -31,7 +31,7 @@ FEWEST_HOLDOUT = 30
 _SIX_HOURS_MS = 21_600_000
 
 
-def train_duration(columns: TicketColumns, request: TrainingRequest) -> Candidate:
+def train_duration(columns: TicketColumns, request: TrainingRequest, progress: Progress = silent) -> Candidate:
     """Train and measure the scheduling predictor on tickets known as of `request.as_of_ms`.
 
     Raises

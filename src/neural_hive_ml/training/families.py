@@ -4,24 +4,27 @@ from neural_hive_ml.errors import UsageError
 from neural_hive_ml.evaluation.cases import HoldoutCases
 from neural_hive_ml.scoring.packed import PackedModel
 from neural_hive_ml.tickets.columns import TicketColumns
-from neural_hive_ml.training.request import Candidate, TrainingRequest
+from neural_hive_ml.training.request import Candidate, Progress, TrainingRequest, silent
 
 
-def train_family(columns: TicketColumns, request: TrainingRequest) -> Candidate:
-    """Train the model that a request asks for. Raises `NotEnoughData`, `TrainingFailed`, `UsageError`."""
+def train_family(columns: TicketColumns, request: TrainingRequest, progress: Progress = silent) -> Candidate:
+    """Train the model that a request asks for, telling `progress` what it does.
+
+    Raises `NotEnoughData`, `TrainingFailed`, `UsageError`.
+    """
     match request.family:
         case "anomaly":
             from neural_hive_ml.training.anomaly import train_anomaly
 
-            return train_anomaly(columns, request)
+            return train_anomaly(columns, request, progress)
         case "scheduling":
             from neural_hive_ml.training.duration import train_duration
 
-            return train_duration(columns, request)
+            return train_duration(columns, request, progress)
         case "load":
             from neural_hive_ml.training.load import train_load
 
-            return train_load(columns, request)
+            return train_load(columns, request, progress)
     raise UsageError(f"unknown model family {request.family!r}", remedy="anomaly, load or scheduling")
 
 

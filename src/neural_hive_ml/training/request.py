@@ -1,5 +1,6 @@
 """What a training was asked to do, and what came of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from neural_hive_ml.conventions import Family
@@ -8,7 +9,13 @@ from neural_hive_ml.evaluation.figure import Figure
 from neural_hive_ml.evaluation.verdict import Evaluation
 from neural_hive_ml.scoring.packed import PackedModel
 
-__all__ = ["Candidate", "Figure", "TrainingRequest", "TuningBudget"]
+__all__ = ["Candidate", "Figure", "Progress", "TrainingRequest", "TuningBudget", "silent"]
+
+Progress = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """Say nothing of the progress made."""
 
 
 @dataclass(frozen=True, slots=True)
