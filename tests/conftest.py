@@ -5,10 +5,18 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.mlflow_server import running_mlflow
+from tests.support.servers import running_mongo
 
 
 @pytest.fixture(scope="session")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of a real MLflow server. Tests that use it are marked `services` and xdist_group("mlflow")."""
     with running_mlflow(tmp_path_factory.mktemp("mlflow-server")) as uri:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of MongoDB or its stand-in. Tests that use it are marked `services` and xdist_group("mongo")."""
+    with running_mongo(tmp_path_factory.mktemp("mongo")) as uri:
         yield uri

@@ -1,9 +1,8 @@
 """`hive-ml tickets`: import, count, export, quarantine."""
 
 import json
-import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -117,8 +116,7 @@ def export_command(file: str, since_ms: int | None, until_ms: int | None) -> Non
     Example: hive-ml tickets export --since 2013-12-01 december.jsonl
     """
     written = 0
-    target = nullcontext(sys.stdout.buffer) if file == "-" else Path(file).open("wb")
-    with target as out, _opened() as (store, _):
+    with click.open_file(file, "wb") as out, _opened() as (store, _):
         for ticket in store.tickets(TicketWindow(since_ms, until_ms)):
             out.write(encode_ticket(ticket) + b"\n")
             written += 1
