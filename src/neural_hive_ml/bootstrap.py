@@ -1,16 +1,22 @@
 """Composition root: settings in, wired adapters out. The only place that chooses an adapter."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from neural_hive_ml.clock import Clock, SystemClock
+from neural_hive_ml.conventions import anomaly_model_name
 from neural_hive_ml.errors import UsageError
-from neural_hive_ml.flow import Workspace
 from neural_hive_ml.registry.port import Registry
 from neural_hive_ml.registry.published import FilePointerSource, MlflowRestSource, ModelSource
 from neural_hive_ml.settings import Settings, mask
 from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.tickets.port import TicketStore
+
+if TYPE_CHECKING:
+    from neural_hive_ml.flow import Workspace
+    from neural_hive_ml.registry.sign import VerifyKey
+    from neural_hive_ml.serving.guard_agents.app import GuardAgents
 
 
 def open_tickets(settings: Settings, data_source: str = "auto") -> TicketStore:
@@ -51,7 +57,15 @@ def open_registry(settings: Settings) -> Registry:
     """Open the MLflow registry, sqlite or server, that MLFLOW_TRACKING_URI names."""
     from neural_hive_ml.registry.mlflow_registry import MlflowRegistry
 
-    return MlflowRegistry(settings.text("MLFLOW_TRACKING_URI"), settings.data_dir)
+    signer = None
+    if settings.text("HIVE_SIGNING_KEY"):
+        from neural_hive_ml.registry.sign import load_signing_key
+
+        signer = load_signing_key(settings.text("HIVE_SIGNING_KEY"))
+    return MlflowRegistry(
+        settings.text("MLFLOW_TRACKING_URI"), settings.data_dir, signer=signer,
+        username=settings.text("MLFLOW_TRACKING_USERNAME"), password=settings.text("MLFLOW_TRACKING_PASSWORD"),
+    )
 
 
 def model_source(settings: Settings) -> ModelSource:
@@ -66,11 +80,52 @@ def model_source(settings: Settings) -> ModelSource:
     return FilePointerSource(settings.data_dir)
 
 
+def verify_keys(settings: Settings) -> "Sequence[VerifyKey]":
+    """Return the keys that artifacts must be signed with; none are configured: only digests are checked."""
+    if not settings.text("HIVE_VERIFY_KEYS"):
+        return ()
+    from neural_hive_ml.registry.sign import load_verify_keys
+
+    return load_verify_keys(settings.text("HIVE_VERIFY_KEYS"))
+
+
+def anomaly_model(settings: Settings) -> str:
+    """Return the registered name of the detector that serves."""
+    algorithm = settings.text("ANOMALY_DETECTOR_MODEL_TYPE")
+    return anomaly_model_name("isolation_forest" if algorithm == "auto" else algorithm)
+
+
+def guard_agents(settings: Settings) -> "GuardAgents":
+    """Wire the guard-agents service; imports no trainer and no mlflow."""
+    from neural_hive_ml.observability.derived import StateDerivedCollector
+    from neural_hive_ml.observability.metrics import guard_agents_metrics
+    from neural_hive_ml.registry.cache import LastKnownGood
+    from neural_hive_ml.serving.guard_agents.app import GuardAgents
+    from neural_hive_ml.serving.guard_agents.scoring import TicketScoring
+    from neural_hive_ml.serving.http.auth import Keyring
+    from neural_hive_ml.serving.slot import ModelSlot
+    from neural_hive_ml.serving.statistics_source import LiveStatistics
+
+    clock = SystemClock()
+    slot = ModelSlot(
+        anomaly_model(settings), model_source(settings), LastKnownGood(settings.data_dir / "last-known-good"), clock,
+        keys=verify_keys(settings),
+    )
+    return GuardAgents(
+        TicketScoring(slot, LiveStatistics(), clock),
+        guard_agents_metrics(StateDerivedCollector(open_state(settings)), aliases=settings.flag("HIVE_METRIC_ALIASES")),
+        Keyring.from_text(settings.text("HIVE_API_KEYS")),
+        settings.number("HIVE_MODEL_REFRESH_SECONDS"),
+    )
+
+
 @contextmanager
 def open_workspace(
     settings: Settings, clock: Clock | None = None, *, data_source: str = "auto"
-) -> Iterator[Workspace]:
+) -> "Iterator[Workspace]":
     """Open everything a job needs and close it again."""
+    from neural_hive_ml.flow import Workspace
+
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     tickets = open_tickets(settings, data_source)
     try:

@@ -11,6 +11,9 @@ from neural_hive_ml.cli.exits import exit_code_of
 
 # command -> module under neural_hive_ml.cli that holds a click command of the same name, and its one-line help
 COMMANDS: dict[str, tuple[str, str]] = {
+    "train": ("train", "Train, judge, register and promote the models."),
+    "serve": ("serve", "Run a service in the foreground."),
+    "doctor": ("doctor", "Check every service and the data; print what mends a fault."),
     "tickets": ("tickets", "Import, count and export tickets; see what was refused."),
     "models": ("models", "List, inspect, compare, promote and roll back registered models."),
     "config": ("config", "Show each setting and where its value came from."),

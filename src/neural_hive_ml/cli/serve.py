@@ -1,0 +1,39 @@
+"""`hive-ml serve SERVICE`: one service in the foreground; a signal ends it cleanly."""
+
+import os
+
+import click
+
+from neural_hive_ml.conventions import PORTS
+from neural_hive_ml.settings import Settings, load_settings
+
+SERVICES = ("guard-agents",)
+
+
+@click.command("serve")
+@click.argument("service", type=click.Choice(SERVICES))
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; default by service.")
+@click.option("--host", help="Address to listen on; default HIVE_HOST.")
+def serve_command(service: str, port: int | None, host: str | None) -> None:
+    """Run a service until a signal ends it.
+
+    \b
+    Examples:
+      hive-ml serve guard-agents
+      curl -s localhost:8080/health/readiness
+    """
+    # Two threads gain nothing on one row and break the tail when a neighbour is busy (measured: 0.2 ms to 16 ms).
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    settings = load_settings()
+    _serve_guard_agents(settings, host or settings.text("HIVE_HOST"), PORTS[service] if port is None else port)
+
+
+def _serve_guard_agents(settings: Settings, host: str, port: int) -> None:
+    from neural_hive_ml.bootstrap import describe, guard_agents
+    from neural_hive_ml.observability.logs import setup_logs
+    from neural_hive_ml.serving.run import check_exposure, run_app
+
+    setup_logs("guard-agents", level=settings.text("HIVE_LOG_LEVEL"), log_format=settings.text("HIVE_LOG_FORMAT"))
+    check_exposure(host, protected=bool(settings.text("HIVE_API_KEYS")))
+    click.echo(f"guard-agents on http://{host}:{port} | {describe(settings)}", err=True)
+    run_app(guard_agents(settings).app(), host, port)

@@ -1,0 +1,1 @@
+"""guard-agents: is this ticket anomalous, now, and why."""

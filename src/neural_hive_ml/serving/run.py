@@ -1,0 +1,34 @@
+"""Start a service: one process, one worker, numerical libraries on one thread."""
+
+import ipaddress
+from typing import Any
+
+from neural_hive_ml.errors import UsageError
+
+
+def check_exposure(host: str, *, protected: bool) -> None:
+    """Refuse to listen beyond loopback without API keys.
+
+    Raises
+    ------
+    UsageError
+        When anybody on the network could write.
+    """
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if not loopback and not protected:
+        raise UsageError(
+            f"HIVE_HOST={host} is reachable from the network, but HIVE_API_KEYS is empty",
+            remedy="set HIVE_API_KEYS (hive-ml keys new), or HIVE_HOST=127.0.0.1",
+        )
+
+
+def run_app(app: Any, host: str, port: int) -> None:
+    """Serve an ASGI app until a signal ends it; requests under way are finished first."""
+    import uvicorn
+
+    config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=10,
+                            server_header=False, date_header=False, h11_max_incomplete_event_size=65_536)
+    uvicorn.Server(config).run()

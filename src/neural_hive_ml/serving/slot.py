@@ -1,0 +1,144 @@
+"""A model slot: what serves now, swapped whole, after verification, while the old one goes on serving."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+
+from neural_hive_ml.clock import Clock
+from neural_hive_ml.errors import ArtifactRefused, HiveError, NotFound, RegistryUnavailable
+from neural_hive_ml.features.spec import FEATURE_SET_VERSION
+from neural_hive_ml.registry.cache import LastKnownGood
+from neural_hive_ml.registry.files import Checked
+from neural_hive_ml.registry.port import Published
+from neural_hive_ml.registry.published import ModelSource
+from neural_hive_ml.registry.verify import VerifiedArtifact, verify_checked
+from neural_hive_ml.scoring.load_scorer import load_scorer
+
+if TYPE_CHECKING:
+    from neural_hive_ml.registry.sign import VerifyKey
+
+log = structlog.get_logger("serving")
+Source = Literal["registry", "last_known_good"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A verified model that serves: `source` says whether the registry named it or only our own disk."""
+
+    artifact: VerifiedArtifact
+    published: Published
+    source: Source
+    loaded_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshResult:
+    """What one look at the source did: swapped, unchanged, or failed with the reason and its kind."""
+
+    outcome: Literal["swapped", "unchanged", "failed"]
+    reason: str = ""
+    kind: str = ""
+
+
+@dataclass(slots=True)
+class ModelSlot:
+    """The champion of one registered model. `current` is read without a lock; `refresh` runs in one thread at a time."""
+
+    name: str
+    source: ModelSource
+    cache: LastKnownGood
+    clock: Clock
+    keys: "Sequence[VerifyKey]" = ()
+    current: LoadedModel | None = None
+    failure: str = ""
+    refused: frozenset[str] = frozenset()
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def refresh(self) -> RefreshResult:
+        """Look at the source and swap when another version is published and verifies. Never raises for the expected.
+
+        A version that was refused is not tried again until another is published. When the source does not answer and nothing
+        serves yet, the last known good artifact of this disk is taken.
+        """
+        with self._lock:
+            try:
+                published = self.source.current(self.name)
+            except RegistryUnavailable as error:
+                if self.current is None:
+                    self._start_from_disk()
+                return self._failed(str(error), "unreachable")
+            if published is None:
+                return self._failed(f"{self.name} has no version in Production", "not_found")
+            serving = self.current
+            if serving is not None and serving.artifact.digest == published.digest:
+                self.failure = ""
+                if serving.published != published or serving.source != "registry":
+                    self.current = LoadedModel(serving.artifact, published, "registry", serving.loaded_at_ms)
+                return RefreshResult("unchanged")
+            if published.digest in self.refused:
+                return RefreshResult("failed", self.failure, "refused_before")
+            return self._load(published)
+
+    def _load(self, published: Published) -> RefreshResult:
+        try:
+            obtained = self.cache.obtain(self.source, published)
+            artifact = self._verify(obtained.checked)
+        except ArtifactRefused as error:
+            self.refused |= {published.digest}
+            return self._failed(f"version {published.version} refused: {error}", refusal_kind(error))
+        except NotFound as error:
+            return self._failed(str(error), "not_found")
+        except HiveError as error:
+            return self._failed(str(error), "unreachable")
+        if obtained.reason:
+            log.warning("serving.cache_not_written", model=self.name, reason=obtained.reason)
+        now_ms = self.clock.now_ms()
+        self.current = LoadedModel(artifact, published, "registry", now_ms)
+        self.failure = ""
+        note = self.cache.confirm(published, now_ms=now_ms)
+        if note:
+            log.warning("serving.cache_not_written", model=self.name, reason=note)
+        log.info("serving.model_swapped", model=self.name, version=published.version, digest=published.digest[:16])
+        return RefreshResult("swapped")
+
+    def _start_from_disk(self) -> None:
+        good = self.cache.last(self.name)
+        if good is None:
+            return
+        try:
+            artifact = self._verify(self.cache.read(good.digest))
+        except ArtifactRefused as error:
+            log.error("serving.last_known_good_refused", model=self.name, reason=str(error))
+            return
+        published = Published(good.name, good.version, good.digest, good.alias, "last known good")
+        self.current = LoadedModel(artifact, published, "last_known_good", good.kept_at_ms)
+        log.warning("serving.from_last_known_good", model=self.name, version=good.version,
+                    age_s=good.age_ms(self.clock.now_ms()) // 1000)
+
+    def _verify(self, checked: Checked) -> VerifiedArtifact:
+        return verify_checked(
+            checked,
+            load_scorer=load_scorer, keys=self.keys, expected_name=self.name, feature_set_version=FEATURE_SET_VERSION,
+        )
+
+    def _failed(self, reason: str, kind: str) -> RefreshResult:
+        if reason != self.failure:
+            # The guide's words, so that whoever greps for them finds the cause and the next step.
+            log.error("Failed to load model from MLflow", model=self.name, cause=reason,
+                      serving=self.current.published.version if self.current else None,
+                      next_step=f"hive-ml models show {self.name}; train_predictive_models.py --promote-if-better")
+        self.failure = reason
+        return RefreshResult("failed", reason, kind)
+
+
+def refusal_kind(error: ArtifactRefused) -> str:
+    """Sort a refusal into the closed set that the load-error metric knows."""
+    text = error.what
+    for word, kind in (("signature", "signature"), ("signed", "signature"), ("golden", "golden_rows"),
+                       ("feature set", "feature_set"), ("digest", "digest"), ("manifest", "digest")):
+        if word in text:
+            return kind
+    return "format"
