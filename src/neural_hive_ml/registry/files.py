@@ -190,6 +190,7 @@ def write_whole(files: Mapping[str, bytes], directory: Path) -> None:
     unfinished = directory.with_name(f".{directory.name}.{os.getpid()}.partial")
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
+        unfinished.mkdir()
         for path, content in files.items():
             target = unfinished / path
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -44,7 +44,8 @@ def sqlite_file(uri: str) -> Path | None:
 def open_client(uri: str, username: str = "", password: str = "") -> "MlflowClient":
     """Import mlflow quietly (2.5 s, once a process) and return a client of `uri`.
 
-    A variable of MLflow that is set already keeps its value.
+    A variable of MLflow that is set already keeps its value. Raises `RegistryUnavailable` when its database
+    cannot be opened.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -58,7 +59,12 @@ def open_client(uri: str, username: str = "", password: str = "") -> "MlflowClie
 
     for name in _QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    except SQLAlchemyError as error:  # a database is opened, and its tables laid out, here
+        raise _unavailable(uri, error) from error
 
 
 @contextmanager
@@ -74,6 +80,7 @@ def answers(uri: str, *, missing: str = "") -> Iterator[None]:
     """
     import requests
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
     if is_server(uri):
         _knock(uri)
@@ -86,7 +93,7 @@ def answers(uri: str, *, missing: str = "") -> Iterator[None]:
         if missing and error.error_code in _ABSENT:
             raise NotFound(f"{missing} is not in the registry", remedy="hive-ml models list") from error
         raise _unavailable(uri, error) from error
-    except (requests.RequestException, OSError) as error:
+    except (requests.RequestException, SQLAlchemyError, OSError) as error:
         raise _unavailable(uri, error) from error
 
 

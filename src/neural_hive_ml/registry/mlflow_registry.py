@@ -4,11 +4,13 @@ Each registered model has its experiment ``neural-hive-ml-<name>``. A version is
 tags, model card) with a logged model that holds our artifact under `ARTIFACT_PATH`.
 """
 
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.conventions import CHAMPION, EXPERIMENT_PREFIX, STAGE_ARCHIVED, STAGE_PRODUCTION
@@ -63,6 +65,8 @@ class MlflowRegistry:
         client = self._client
         from neural_hive_ml.registry.pyfunc_model import write_mlflow_model
 
+        with answers(self.uri):
+            experiment = self._experiment(model.name)
         with tempfile.TemporaryDirectory(prefix="hive-register-") as scratch_name:
             scratch = Path(scratch_name)
             manifest = write_artifact(model, scratch / "artifact", self._signer)
@@ -70,7 +74,6 @@ class MlflowRegistry:
             directory = write_mlflow_model(model, scratch / "artifact", scratch)
             write_whole(files, scratch / "attached")
             with answers(self.uri):
-                experiment = self._experiment(model.name)
                 run_id = client.create_run(experiment, tags=labels, run_name=manifest.digest[:12]).info.run_id
             finished = False
             try:
@@ -178,9 +181,16 @@ class MlflowRegistry:
             raise Conflict(f"{name} version {version} is {', '.join(held)}", remedy="move the alias first")
         with answers(self.uri, missing=f"{name} version {version}"):
             found = client.get_model_version(name, str(version))
+            places = [str(found.source)]
             client.delete_model_version(name, str(version))
+            if found.model_id:
+                client.delete_logged_model(found.model_id)
             if found.run_id:
+                places.append(str(client.get_run(found.run_id).info.artifact_uri))
                 client.delete_run(found.run_id)
+        if not is_server(self.uri):  # MLflow marks runs as deleted and keeps the files; nobody else cleans ours up
+            self._remove_files(places)
+            self._published.prune()
 
     def download(self, version: ModelVersion, into: Path) -> Path:
         client = self._client
@@ -195,6 +205,13 @@ class MlflowRegistry:
                 checked = check_directory(Path(found), expected_digest=version.digest)
         write_whole(checked.files, into)
         return into
+
+    def _remove_files(self, places: Sequence[str]) -> None:
+        root = self._data_dir / "mlartifacts"
+        for place in places:
+            directory = Path(unquote(urlsplit(place).path)).parent  # .../<run or model id>/artifacts
+            if directory.is_relative_to(root) and len(directory.relative_to(root).parts) >= 2:
+                shutil.rmtree(directory, ignore_errors=True)
 
     def _experiment(self, name: str) -> str:
         client = self._client
