@@ -77,6 +77,10 @@ class Quarantine:
             left = None if left is None else left - len(records)
             yield [QuarantinedDocument(key=r.key, at_ms=r.at_ms, **r.document) for r in records]
 
+    def close(self) -> None:
+        """Close the state store, for an owner that opened it for the quarantine alone."""
+        self._state.close()
+
     def remove(self, keys: Sequence[str]) -> int:
         """Forget documents that were replayed; return how many went."""
         return self._state.delete(QUARANTINE, keys)

@@ -1,0 +1,192 @@
+"""Tickets in MongoDB: the platform's collection `execution_tickets`, read as it is and written by ticket_id.
+
+Fields that the schema does not know (predictions, allocation_metadata) are left alone by a write. Documents that
+are no tickets are quarantined when they are read, beside the operational state of the same database.
+"""
+
+import heapq
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from neural_hive_ml.conventions import TICKETS
+from neural_hive_ml.errors import InvalidTicket
+from neural_hive_ml.state.mongo import MongoStateStore
+from neural_hive_ml.state.mongo_client import Json, MongoDatabase
+from neural_hive_ml.tickets.batches import batches
+from neural_hive_ml.tickets.columns import TicketColumns, columns_of
+from neural_hive_ml.tickets.decode import decode_ticket
+from neural_hive_ml.tickets.files import RawDocument
+from neural_hive_ml.tickets.importer import refusal
+from neural_hive_ml.tickets.port import StoreExtent, TicketWindow, UpsertSummary
+from neural_hive_ml.tickets.quarantine import Quarantine
+from neural_hive_ml.tickets.ticket import Ticket
+
+if TYPE_CHECKING:
+    from pymongo.collection import Collection
+
+# name -> (fields, unique); the unique one is what makes an upsert idempotent between several writers.
+INDEXES: Final[dict[str, tuple[tuple[str, ...], bool]]] = {
+    "hive_ticket_id": (("ticket_id",), True),
+    "hive_created_at": (("created_at", "ticket_id"), False),
+    "hive_started_at": (("started_at",), False),
+    "hive_completed_at": (("completed_at",), False),
+}
+_LEGACY_FIELDS: Final = ("type", "capabilities", "timestamp", "risk_weight", "sla_timeout_ms")
+_PROJECTION: Final = dict.fromkeys((*(f.name for f in fields(Ticket)), *_LEGACY_FIELDS), 1)
+_ORDER: Final = ("created_at", "ticket_id")
+_WRITE_ROWS: Final = 2_000
+_READ_ROWS: Final = 5_000
+
+
+class MongoTicketStore:
+    """See `tickets.port.TicketStore`."""
+
+    def __init__(self, uri: str, database: str, timeout_seconds: float = 5.0) -> None:
+        self._mongo = MongoDatabase(uri, database, timeout_seconds)
+        self._tickets: Collection[Json] = self._mongo.database[TICKETS]
+        self._quarantine = Quarantine(MongoStateStore(uri, database, timeout_seconds))
+        self._indexed = False
+
+    def describe(self) -> str:
+        return f"tickets in {self._mongo.name}"
+
+    def upsert(self, tickets: Iterable[Ticket]) -> UpsertSummary:
+        from pymongo import UpdateOne
+
+        total = UpsertSummary()
+        for batch in batches(tickets, _WRITE_ROWS):
+            if not self._indexed:
+                self.create_indexes()
+            writes = [
+                UpdateOne({"ticket_id": t.ticket_id}, {"$set": msgspec.to_builtins(t)}, upsert=True) for t in batch
+            ]
+            with self._mongo.answering():
+                result = self._tickets.bulk_write(writes, ordered=False)
+            unchanged = result.matched_count - result.modified_count
+            total += UpsertSummary(result.upserted_count, result.modified_count, unchanged)
+        return total
+
+    def get(self, ticket_id: str) -> Ticket | None:
+        with self._mongo.answering():
+            document = self._tickets.find_one({"ticket_id": ticket_id}, _PROJECTION)
+        return None if document is None else self._decoded(document)
+
+    def tickets(self, window: TicketWindow) -> Iterator[Ticket]:
+        self._refuse_timeless()
+        # MongoDB orders by type first: numbers, as the schema has it, and dates, as some write, are two reads.
+        streams = [self._stream(window, kind) for kind in ("number", "date") if self._has(kind)]
+        yield from heapq.merge(*streams, key=lambda t: (t.created_at, t.ticket_id))
+
+    def blocks(self, window: TicketWindow, block_rows: int = 100_000) -> Iterator[TicketColumns]:
+        iterator = self.tickets(window)
+        while block := list(islice(iterator, block_rows)):
+            yield columns_of(block)
+
+    def _stream(self, window: TicketWindow, kind: str) -> Iterator[Ticket]:
+        """Yield the tickets of one type of created_at in order; a connection lost on the way is taken up again."""
+        from pymongo.errors import AutoReconnect, CursorNotFound
+
+        condition = _created(window, kind)
+        progressed = True
+        while progressed:
+            progressed = False
+            with self._mongo.answering():
+                try:
+                    for document in self._tickets.find(
+                        condition, _PROJECTION, sort=[(name, 1) for name in _ORDER], batch_size=_READ_ROWS
+                    ):
+                        progressed = True
+                        condition = _beyond(document, window, kind)
+                        ticket = self._decoded(document)
+                        if ticket is not None:
+                            yield ticket
+                except (AutoReconnect, CursorNotFound):
+                    if not progressed:
+                        raise
+                else:
+                    return
+
+    def _has(self, kind: str) -> bool:
+        with self._mongo.answering():
+            return self._tickets.find_one({"created_at": {"$type": kind}}, {"_id": 1}) is not None
+
+    def _refuse_timeless(self) -> None:
+        """Quarantine documents that no window can find: without created_at, or with text in it."""
+        timeless = {"$or": [{"created_at": None}, {"created_at": {"$type": "string"}}]}
+        with self._mongo.answering():
+            for document in self._tickets.find(timeless, _PROJECTION, batch_size=_READ_ROWS):
+                what = "created_at: is missing or text, no time filter finds it"
+                self._refuse(document, InvalidTicket(what, field="created_at", remedy="store epoch milliseconds"))
+
+    def _decoded(self, document: Json) -> Ticket | None:
+        try:
+            return decode_ticket(document)
+        except InvalidTicket as error:
+            self._refuse(document, error)
+            return None
+
+    def _refuse(self, document: Json, error: InvalidTicket) -> None:
+        source = f"{self._mongo.name}/{TICKETS}/{document.get('_id')}"
+        # The edge of the system: when a document was refused is not known before it is read.
+        now_ms = time.time_ns() // 1_000_000
+        self._quarantine.add([refusal(RawDocument(document, source), error, now_ms)])
+
+    def extent(self) -> StoreExtent:
+        with self._mongo.answering():
+            tickets = self._tickets.estimated_document_count()
+            oldest, newest = self._edge("created_at", 1), self._edge("created_at", -1)
+            events = [self._edge(name, -1) for name in ("created_at", "started_at", "completed_at")]
+        known = [event for event in events if event is not None]
+        return StoreExtent(tickets, oldest, newest, max(known) if known else None)
+
+    def _edge(self, name: str, direction: int) -> int | None:
+        """Return the first value of an indexed time in either direction, over both types it is stored as."""
+        values: list[int] = []
+        for kind in ("number", "date"):
+            found = self._tickets.find_one({name: {"$type": kind}}, {name: 1}, sort=[(name, direction)])
+            if found is not None:
+                value = found[name]
+                values.append(round(value.timestamp() * 1000) if isinstance(value, datetime) else int(value))
+        return (min(values) if direction > 0 else max(values)) if values else None
+
+    def missing_indexes(self) -> Sequence[str]:
+        """Return the names of the indexes that reads and writes rely on and that are not there."""
+        with self._mongo.answering():
+            held = {
+                tuple(name for name, _ in index["key"]) for index in self._tickets.index_information().values()
+            }
+        return [name for name, (names, _) in INDEXES.items() if names not in held]
+
+    def create_indexes(self) -> None:
+        """Create the missing indexes. Raises `StoreUnavailable` when two documents share a ticket_id."""
+        for index in self.missing_indexes():
+            names, unique = INDEXES[index]
+            with self._mongo.answering():
+                self._tickets.create_index([(name, 1) for name in names], name=index, unique=unique)
+        self._indexed = True
+
+    def close(self) -> None:
+        self._quarantine.close()
+        self._mongo.close()
+
+
+def _created(window: TicketWindow, kind: str) -> Json:
+    """Return the filter of a window for created_at of one BSON type."""
+    bounds: Json = {"$type": kind}
+    for operator, at_ms in (("$gte", window.since_ms), ("$lt", window.until_ms)):
+        if at_ms is not None:
+            bounds[operator] = at_ms if kind == "number" else datetime.fromtimestamp(at_ms / 1000, UTC)
+    return {"created_at": bounds}
+
+
+def _beyond(document: Json, window: TicketWindow, kind: str) -> Json:
+    """Return the filter of what comes behind a document in the order of a read."""
+    created_at, ticket_id = document["created_at"], document.get("ticket_id", "")
+    behind = [{"created_at": {"$gt": created_at}}, {"created_at": created_at, "ticket_id": {"$gt": ticket_id}}]
+    return {"$and": [_created(window, kind), {"$or": behind}]}
