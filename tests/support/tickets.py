@@ -57,8 +57,8 @@ def flights(count: int) -> list[Ticket]:
 
 
 def _texts(most: int = 12) -> st.SearchStrategy[str]:
-    # Surrogates are no text; null characters are refused as keys, and kept out of values for brevity.
-    return st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=most)
+    # A short alphabet of what breaks things: quotes, dots, dollars, control and wide characters.
+    return st.text("aZ9 .$'\"\\{}/\n\x7f\u00e7\u2713\U0001f41d", max_size=most)
 
 
 @st.composite

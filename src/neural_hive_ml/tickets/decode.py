@@ -8,6 +8,7 @@ import msgspec
 
 from neural_hive_ml.errors import InvalidTicket
 from neural_hive_ml.tickets import ticket as schema
+from neural_hive_ml.tickets.encode import encode_ticket
 from neural_hive_ml.tickets.legacy import modernise
 from neural_hive_ml.tickets.limits import MAX_DOCUMENT_BYTES
 from neural_hive_ml.tickets.ticket import Ticket
@@ -65,16 +66,21 @@ def _decode(document: bytes | str | Mapping[str, Any]) -> Ticket:
             )
         try:
             return _DECODER.decode(document)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             mapping = _parsed(document)
     else:
         mapping = document
     if not isinstance(mapping, Mapping):
         raise InvalidTicket(f"document: expected an object, got {_shown(mapping)}", remedy=_ONE_OBJECT)
     try:
-        return msgspec.convert(modernise(mapping), Ticket)
+        ticket = msgspec.convert(modernise(mapping), Ticket)
+        # Python text may hold halves of characters, which no store can write.
+        encode_ticket(ticket)
+    except UnicodeEncodeError as error:
+        raise InvalidTicket(f"document: not Unicode: {error.reason}", remedy=_ONE_OBJECT) from error
     except (msgspec.ValidationError, RecursionError) as error:
         raise _explained(str(error), mapping) from error
+    return ticket
 
 
 def _parsed(document: bytes | str) -> object:
@@ -82,7 +88,7 @@ def _parsed(document: bytes | str) -> object:
     text = document.removeprefix(_BOM) if isinstance(document, bytes) else document
     try:
         return _ANY.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise InvalidTicket(f"document: not JSON: {error}", remedy=_ONE_OBJECT) from error
 
 

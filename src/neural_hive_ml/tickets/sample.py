@@ -41,7 +41,7 @@ def sample_tickets(since_ms: int | None = None, until_ms: int | None = None) -> 
 
     >>> first = next(sample_tickets())
     >>> first.task_id, first.status, first.estimated_duration_ms
-    ('UA1545 EWR-IAH', 'COMPLETED', 13620000)
+    ('UA1545 EWR-IAH', 'COMPLETED', 14640000)
     """
     import pyarrow.parquet as pq
 
