@@ -16,6 +16,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "Check every service and the data; print what mends a fault."),
     "tickets": ("tickets", "Import, count and export tickets; see what was refused."),
     "models": ("models", "List, inspect, compare, promote and roll back registered models."),
+    "drift": ("drift", "Check drift of the champions, show it, renew a reference."),
+    "retraining": ("retraining", "Run, pause, resume and backtest drift-triggered retraining."),
+    "explain": ("explain", "Say in plain words why anything happened."),
+    "ledger": ("ledger", "List decisions and verify that nobody rewrote them."),
     "config": ("config", "Show each setting and where its value came from."),
     "env": ("env", 'Print shell exports, for eval "$(hive-ml env)".'),
 }

@@ -68,10 +68,17 @@ def check_drift(
                 found += distances_to(
                     profile.answers, answers, at_ms[answered], [name for name, _ in columns], width_hours
                 )[0]
-        return judge(found, profile, len(rows), (begin, end), false_alarm_rate, tuple(reasons))
+        return judge(
+            found,
+            profile,
+            rows=len(rows),
+            window=(begin, end),
+            false_alarm_rate=false_alarm_rate,
+            reasons=tuple(reasons),
+        )
     return DriftReport(
-        DriftStatus.INSUFFICIENT_DATA, 0.0, (), len(rows), profile.rows, begin, end, false_alarm_rate, profile.level,
-        tuple(reasons),
+        DriftStatus.INSUFFICIENT_DATA, 0.0, (), len(rows), profile.rows, begin, end, false_alarm_rate,
+        profile.level, tuple(reasons),
     )  # fmt: skip
 
 
@@ -104,6 +111,7 @@ def rows_per_cell(at_ms: Ints, profile: Profile) -> Floats:
 def judge(
     found: Sequence[Distance],
     profile: Profile,
+    *,
     rows: int,
     window: tuple[int, int],
     false_alarm_rate: float,

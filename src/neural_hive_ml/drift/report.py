@@ -45,7 +45,8 @@ class FeatureDrift:
         if self.kind == "category":
             return f"{self.name}: share of {self.value} {self.reference:.1%} -> {self.current:.1%}"
         change = self.current - self.reference
-        return f"{self.name}: median {self.reference:,.4g} -> {self.current:,.4g} {self.unit} ({change:+,.4g})".strip()
+        medians = f"{self.reference:,.4g} -> {self.current:,.4g} {self.unit}".strip()
+        return f"{self.name}: median {medians} ({change:+,.4g})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def counts_of(
                 total[:, k] += np.count_nonzero(group <= table[:, k : k + 1], axis=1)
     out: list[npt.NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)] * len(binnings)
     for (columns, _), total in zip(tables, below, strict=True):
-        for i, cumulative in zip(columns, total, strict=True):
+        for i, cumulative in zip(columns.tolist(), total, strict=True):
             out[i] = _bins_from(cumulative, binnings[i], int(known[i]), len(rows))
     for i, binning in enumerate(binnings):
         if not len(binning.edges):

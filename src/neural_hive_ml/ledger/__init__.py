@@ -1,1 +1,1 @@
-"""Why anything happened: append-only, hash-chained decisions."""
+"""Decisions, append-only and hash-chained: why anything happened, and proof that nobody rewrote it."""

@@ -1,1 +1,1 @@
-"""What to do about it: a policy that decides with reasons, and the job that acts."""
+"""When to train again: a decision with reasons, taken by one job at a time, never by noise."""

@@ -1,0 +1,162 @@
+"""Check the champions against the newest tickets and keep what was found; renew a reference when an operator
+asks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from neural_hive_ml.clock import DAY_MS
+from neural_hive_ml.conventions import CHAMPION, DRIFT_RECORDS, FAMILIES, FEATURE_BASELINES, GUIDE_MODELS, Family
+from neural_hive_ml.drift.check import FALSE_ALARM_RATE, LEAST_ROWS, check_drift
+from neural_hive_ml.drift.load import check_load
+from neural_hive_ml.drift.records import record_of
+from neural_hive_ml.drift.report import DriftReport, DriftStatus
+from neural_hive_ml.drift.subject import Subject, baseline_key, read_profile, subject_of
+from neural_hive_ml.drift.window import days_to_read, forecasts, hourly_load, model_frame, read_recent, window_of
+from neural_hive_ml.errors import ArtifactRefused
+from neural_hive_ml.evaluation.load_profile import LoadProfile, build_load_profile
+from neural_hive_ml.evaluation.profile import model_profile
+from neural_hive_ml.features.frame import STAGES
+from neural_hive_ml.registry.port import Registry
+from neural_hive_ml.state.port import Record, StateStore
+from neural_hive_ml.tickets.port import TicketStore
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A check of one model; `subject` is None, and the report says why, where there was nothing to check."""
+
+    name: str
+    report: DriftReport
+    subject: Subject | None
+
+
+def check_model(subject: Subject, tickets: TicketStore, as_of_ms: int, window_hours: float) -> DriftReport:
+    """Check one champion against the tickets of the window that ends at `as_of_ms`."""
+    columns = read_recent(tickets, as_of_ms, days_to_read(subject.model, as_of_ms, window_hours))
+    if isinstance(subject.profile, LoadProfile):
+        counts, first = hourly_load(columns, as_of_ms, window_hours)
+        return check_load(subject.profile, counts, first, false_alarm_rate=FALSE_ALARM_RATE)
+    window = window_of(subject.model, columns, as_of_ms, window_hours)
+    report = check_drift(
+        subject.profile,
+        window.rows,
+        window.at_ms,
+        window.names,
+        predictions=window.predictions,
+        truth=window.truth,
+        window=(window.from_ms, window.until_ms),
+    )
+    width = round((window.until_ms - window.from_ms) / 3_600_000)
+    if width != round(window_hours):
+        widened = f"the window was widened to {width} h, the {window_hours:g} h held too few tickets"
+        report = replace(report, reasons=(*report.reasons, widened))
+    return report
+
+
+def check_champions(
+    tickets: TicketStore,
+    state: StateStore,
+    registry: Registry,
+    *,
+    as_of_ms: int,
+    window_hours: float,
+    threshold: float,
+    names: Sequence[str] = GUIDE_MODELS,
+    keep: bool = True,
+) -> tuple[Checked, ...]:
+    """Check each model that has a champion and (with `keep`) write one record a model.
+
+    A model whose artifact is damaged or without a profile is `insufficient_data` with the reason: a failure is
+    never "no drift".
+
+    Raises
+    ------
+    StoreUnavailable, RegistryUnavailable
+        When a store does not answer: nothing was judged then.
+    """
+    out = []
+    for name in names:
+        subject, version = None, registry.resolve(name, CHAMPION)
+        if version is None:
+            out.append(Checked(name, _nothing("no champion yet", as_of_ms), None))
+            continue
+        try:
+            subject = subject_of(registry, state, version)
+            report = check_model(subject, tickets, as_of_ms, window_hours)
+        except ArtifactRefused as error:
+            report = _nothing(str(error), as_of_ms)
+        if keep:
+            record = record_of(
+                report,
+                name=name,
+                version=version.version,
+                family=_family(name),
+                at_ms=as_of_ms,
+                threshold=threshold,
+            )
+            state.put(DRIFT_RECORDS, record)
+        out.append(Checked(name, report, subject))
+    return tuple(out)
+
+
+def update_reference(
+    subject: Subject, tickets: TicketStore, state: StateStore, *, as_of_ms: int, days: float, actor: str
+) -> Mapping[str, Any]:
+    """Profile the newest `days` of tickets as the reference of this very version, and keep it.
+
+    What looked like drift until now is then what is expected: an operator's decision, so `actor` is kept with
+    it. Returns the stored document.
+    """
+    columns = read_recent(tickets, as_of_ms, days)
+    if isinstance(subject.profile, LoadProfile):
+        counts, first = hourly_load(columns, as_of_ms, days * 24)
+        profile = build_load_profile(counts, first, subject.profile.timezone)
+    else:
+        frame = model_frame(subject.model, columns)
+        answers = forecasts(subject.model, frame)
+        predictions = np.full(len(frame.rows), np.nan)
+        if answers is not None:
+            # Only what the model had not learned from: residuals of its own training data are too small.
+            unseen = columns.created_at_ms[frame.ticket] >= int(subject.model.lineage.get("as_of_ms", as_of_ms))
+            ended = frame.stage == STAGES["ended"]
+            predictions[ended] = np.where(unseen[ended], answers, np.nan)
+        profile = model_profile(
+            frame,
+            predictions=predictions if np.isfinite(predictions).sum() >= LEAST_ROWS else None,
+            timezone=subject.profile.timezone,
+        )
+    read = read_profile(profile, subject.name)
+    document = {
+        "model_name": subject.name,
+        "version": subject.version.version,
+        "timestamp_ms": as_of_ms,
+        "sample_count": read.rows,
+        "from_ms": read.from_ms,
+        "until_ms": read.until_ms,
+        "days": days,
+        "actor": actor,
+        "profile": profile,
+    }
+    state.put(FEATURE_BASELINES, Record(baseline_key(subject.version), as_of_ms, document))
+    return document
+
+
+def reference_days(subject: Subject) -> float:
+    """Return how many days a renewed reference should span: as many as the one it replaces, at least four
+    weeks.
+    """
+    return max((subject.profile.until_ms - subject.profile.from_ms) / DAY_MS, 28.0)
+
+
+def _family(name: str) -> Family:
+    return next(family for family in FAMILIES if name.startswith(family))
+
+
+def _nothing(reason: str, as_of_ms: int) -> DriftReport:
+    return DriftReport(
+        DriftStatus.INSUFFICIENT_DATA, 0.0, (), 0, 0, as_of_ms, as_of_ms, FALSE_ALARM_RATE, "none", (reason,)
+    )

@@ -1,0 +1,58 @@
+"""The head of a chain, kept outside the store: who cuts the ledger short must also reach this file."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from neural_hive_ml.errors import StoreUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest event of a chain that was seen."""
+
+    chain: str
+    sequence: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeadFile:
+    """One small file a chain below `folder`, replaced in one step. Put the folder on another volume than the
+    store.
+    """
+
+    folder: Path
+
+    def read(self, chain: str) -> Head | None:
+        """Return the anchored head, None where none was written yet. Raises `StoreUnavailable`."""
+        path = self._path(chain)
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Head)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError) as error:
+            raise StoreUnavailable(
+                f"{path}: {error}", remedy="restore the ledger's head file from its backup"
+            ) from error
+
+    def write(self, head: Head) -> None:
+        """Move the anchor forward; an older head than the one held is ignored. Raises `StoreUnavailable`."""
+        held = self.read(head.chain)
+        if held is not None and held.sequence >= head.sequence:
+            return
+        path = self._path(head.chain)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(msgspec.json.encode(head))
+            partial.replace(path)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"{path}: {error}", remedy="check the rights and free space of the folder"
+            ) from error
+
+    def _path(self, chain: str) -> Path:
+        return self.folder / f"ledger-{chain}.head.json"
