@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from rich.table import Table
 
 from neural_hive_ml.bootstrap import describe, open_state, open_tickets
+from neural_hive_ml.cli.ticket_generate import generate_command
 from neural_hive_ml.clock import SystemClock, iso, parse_instant
 from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_OK
 from neural_hive_ml.errors import UsageError
@@ -80,6 +81,9 @@ def import_command(files: tuple[str, ...], sample: bool, as_json: bool) -> int:
             total += import_tickets(sample_tickets(), store, lambda s: bar.update(task, completed=s.read))
     _print_summary(total, as_json)
     return EXIT_FAILURE if total.read and total.quarantined == total.read else EXIT_OK
+
+
+tickets_command.add_command(generate_command)
 
 
 @tickets_command.command("count")
