@@ -19,7 +19,7 @@ $(UV):
 
 $(VENV)/.product: $(UV) requirements.lock pyproject.toml $(wildcard src/neural_hive_ml/csrc/*)
 	$(UV) pip install -q --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
-	$(UV) pip install -q --python $(BIN)/python --no-build-isolation --no-deps -e .
+	$(UV) pip install -q --python $(BIN)/python --no-deps -e .
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.product requirements-dev.lock

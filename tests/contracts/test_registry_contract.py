@@ -1,5 +1,6 @@
 """What every registry does alike: memory, MLflow on sqlite, a real MLflow server."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -25,8 +26,10 @@ Opened = tuple[Registry, ModelSource]
 
 
 @pytest.fixture(scope="module")
-def sqlite_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("mlflow-sqlite")  # one database a module: laying out its tables takes 3 s
+def sqlite_folder(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> Path:
+    folder = tmp_path_factory.mktemp("mlflow-sqlite")
+    shutil.copy(mlflow_database, folder / "mlflow.db")
+    return folder
 
 
 @pytest.fixture(params=ADAPTERS)

@@ -1,6 +1,7 @@
 """What others do with our models through MLflow: the guide's snippets, pyfunc, a fresh process."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,9 +60,10 @@ def model() -> PackedModel:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, model: PackedModel) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, model: PackedModel, mlflow_database: Path) -> Path:
     """A data folder with two promoted models, as the demo leaves it."""
     folder = tmp_path_factory.mktemp("data")
+    shutil.copy(mlflow_database, folder / "mlflow.db")
     registry = MlflowRegistry(uri_of(folder), folder)
     registry.register(linear_model(), evaluation(), verdict(), {})
     registry.register(model, evaluation(SCHEDULING), verdict(), {})
@@ -143,8 +145,6 @@ def test_nothing_in_a_logged_model_is_a_pickle(folder: Path) -> None:
 
 
 def test_deleting_a_version_removes_its_files_and_no_others(tmp_path: Path, folder: Path) -> None:
-    import shutil
-
     shutil.copytree(folder / "mlartifacts", tmp_path / "kept")  # only to count: paths are absolute
     registry = MlflowRegistry(uri_of(folder), folder)
     before = {p for p in (folder / "mlartifacts").glob("*/*") if p.is_dir()}

@@ -1,6 +1,7 @@
 """A real `mlflow server` process, and ports that do not answer."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,10 +21,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def laid_out(file: Path) -> Path:
+    """Make a sqlite file with MLflow's tables."""
+    from neural_hive_ml.registry.mlflow_client import open_client
+
+    open_client(f"sqlite:///{file}")
+    return file
+
+
 @contextmanager
-def running_mlflow(folder: Path) -> Iterator[str]:
-    """Run a server on sqlite with its artifact proxy, and yield its URI."""
+def running_mlflow(folder: Path, database: Path | None = None) -> Iterator[str]:
+    """Run a server on sqlite (a copy of `database`) with its artifact proxy, and yield its URI."""
     folder.mkdir(parents=True, exist_ok=True)
+    if database is not None:
+        shutil.copy(database, folder / "mlflow.db")
     port = free_port()
     command = [
         sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",

@@ -3,8 +3,10 @@
 import functools
 import getpass
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -12,13 +14,16 @@ import msgspec
 
 from neural_hive_ml.bootstrap import open_registry, open_state
 from neural_hive_ml.clock import SystemClock
+from neural_hive_ml.ledger.anchor import HeadFile
+from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.registry import promotion
-from neural_hive_ml.registry.alias_desk import AliasMove
+from neural_hive_ml.registry.alias_desk import AliasMove, Note
 from neural_hive_ml.registry.port import Registry
 from neural_hive_ml.registry.reference import find, parse_reference
 from neural_hive_ml.registry.retention import Retention
 from neural_hive_ml.registry.retention import prune as prune_model
 from neural_hive_ml.registry.sign import load_verify_keys
+from neural_hive_ml.retraining.job import note_of
 from neural_hive_ml.settings import load_settings
 from neural_hive_ml.state.port import StateStore
 
@@ -33,18 +38,33 @@ def _decision(function: Callable[..., None]) -> Callable[..., None]:
     @click.option("--reason", required=True, help="Why, in a sentence; kept in the ledger.")
     @functools.wraps(function)
     def command(actor: str | None, reason: str, **rest: Any) -> None:
-        who = {"actor": actor or getpass.getuser(), "reason": reason, "at_ms": SystemClock().now_ms()}
+        who = {"actor": actor or _user(), "reason": reason, "at_ms": SystemClock().now_ms()}
         function(who=who, **rest)
 
     return command
 
 
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    registry: Registry
+    state: StateStore
+    note: Note
+
+
 @contextmanager
-def _opened() -> Iterator[tuple[Registry, StateStore]]:
+def _opened() -> Iterator[_Desk]:
     settings = load_settings()
     state = open_state(settings)
     try:
-        yield open_registry(settings), state
+        note = note_of(Ledger(state, HeadFile(settings.data_dir / "ledger")))
+        yield _Desk(open_registry(settings), state, note)
     finally:
         state.close()
 
@@ -65,9 +85,9 @@ def promote(reference: str, who: dict[str, Any], as_json: bool) -> None:
     Example: hive-ml models promote load-predictor-60m/3 --reason "floor too strict for weekends"
     """
     keys = load_verify_keys(load_settings().text("HIVE_VERIFY_KEYS"))
-    with _opened() as (registry, state):
-        version = find(registry, reference)
-        move = promotion.promote(registry, state, version, keys=keys, **who)
+    with _opened() as desk:
+        version = find(desk.registry, reference)
+        move = promotion.promote(desk.registry, desk.state, version, keys=keys, note=desk.note, **who)
     _say(move, f"{move.name}: version {move.version} is the champion, was {move.previous}", as_json)
 
 
@@ -81,10 +101,10 @@ def rollback(name: str, to: int | None, hold: bool, who: dict[str, Any], as_json
 
     Example: hive-ml models rollback scheduling-predictor-xgboost --pin --reason "over-estimates since Monday"
     """
-    with _opened() as (registry, state):
-        move = promotion.rollback(registry, state, name, to=to, **who)
+    with _opened() as desk:
+        move = promotion.rollback(desk.registry, desk.state, name, to=to, note=desk.note, **who)
         if hold:
-            promotion.pin(registry, state, name, **who)
+            promotion.pin(desk.registry, desk.state, name, note=desk.note, **who)
     pinned = ", pinned" if hold else ""
     _say(move, f"{move.name}: back to version {move.version} from {move.previous}{pinned}", as_json)
 
@@ -94,8 +114,8 @@ def rollback(name: str, to: int | None, hold: bool, who: dict[str, Any], as_json
 @_decision
 def pin(name: str, who: dict[str, Any], as_json: bool) -> None:
     """Hold a model at its champion until it is unpinned."""
-    with _opened() as (registry, state):
-        move = promotion.pin(registry, state, name, **who)
+    with _opened() as desk:
+        move = promotion.pin(desk.registry, desk.state, name, note=desk.note, **who)
     _say(move, f"{name} is pinned to version {move.version}", as_json)
 
 
@@ -104,8 +124,8 @@ def pin(name: str, who: dict[str, Any], as_json: bool) -> None:
 @_decision
 def unpin(name: str, who: dict[str, Any], as_json: bool) -> None:
     """Let promotions move a pinned model again."""
-    with _opened() as (registry, state):
-        move = promotion.unpin(registry, state, name, **who)
+    with _opened() as desk:
+        move = promotion.unpin(desk.registry, desk.state, name, note=desk.note, **who)
     _say(move, f"{name} was not pinned" if move is None else f"{name} is free again", as_json)
 
 
@@ -118,10 +138,10 @@ def challenge(reference: str, end: bool, who: dict[str, Any], as_json: bool) -> 
 
     Example: hive-ml models challenge anomaly-detector-isolation_forest/4 --reason "new feature set"
     """
-    with _opened() as (registry, state):
+    with _opened() as desk:
         name = parse_reference(reference).name
-        version = None if end else find(registry, reference).version
-        move = promotion.challenge(registry, state, name, version, **who)
+        version = None if end else find(desk.registry, reference).version
+        move = promotion.challenge(desk.registry, desk.state, name, version, note=desk.note, **who)
     _say(move, f"{name}: challenger is {'ended' if end else f'version {version}'}", as_json)
 
 
@@ -137,12 +157,12 @@ def prune(names: tuple[str, ...], keep: int, days: float, dry_run: bool, as_json
     Example: hive-ml models prune --keep 5 --dry-run
     """
     now_ms = SystemClock().now_ms()
-    with _opened() as (registry, state):
+    with _opened() as desk:
         rules = Retention(last=keep, days=days)
         gone = [
             keeping.version
-            for name in names or registry.names()
-            for keeping in prune_model(registry, state, name, rules, now_ms=now_ms, dry_run=dry_run)
+            for name in names or desk.registry.names()
+            for keeping in prune_model(desk.registry, desk.state, name, rules, now_ms=now_ms, dry_run=dry_run)
             if not keeping.kept
         ]
     if as_json:

@@ -72,6 +72,6 @@ def _features(
     return (
         FeatureDrift("load_level", "completions an hour", "numeric", min(p_level, 1.0), beyond, far, None, False,
                      float(expected.sum() / n), float(observed.sum() / n), "", 0.0, 0.0, 0.0),
-        FeatureDrift("load_shape", "share in other hours", "numeric", p_shape, max(shape - usual, 0.0), shape, None,
+        FeatureDrift("load_shape", "share in other hours", "numeric", p_shape, max(shape - usual, 0), shape, None,
                      False, usual, shape, "", 0.0, 0.0, 0.0),
     )  # fmt: skip
