@@ -79,6 +79,12 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("HIVE_MODEL_REFRESH_SECONDS", "30", None, "seconds between looks at the published model pointer"),
     Setting("HIVE_METRIC_ALIASES", "true", None, "also export the platform's older metric names"),
     Setting(
+        "PROMETHEUS_URL",
+        "http://localhost:9090",
+        "http://prometheus:9090",
+        "Prometheus that slo status and the console read",
+    ),
+    Setting(
         "OTEL_EXPORTER_OTLP_ENDPOINT", "", None, "OpenTelemetry collector (OTLP over HTTP); needs the otel extra"
     ),
     Setting("HIVE_LOG_LEVEL", "INFO", None, "lowest level logged"),

@@ -20,6 +20,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "retraining": ("retraining", "Run, pause, resume and backtest drift-triggered retraining."),
     "explain": ("explain", "Say in plain words why anything happened."),
     "ledger": ("ledger", "List decisions and verify that nobody rewrote them."),
+    "slo": ("slo", "Write the rules of the objectives; show where each objective stands."),
+    "generate": ("generate", "Rewrite generated files, or check that none differs."),
     "config": ("config", "Show each setting and where its value came from."),
     "env": ("env", 'Print shell exports, for eval "$(hive-ml env)".'),
 }

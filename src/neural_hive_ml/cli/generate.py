@@ -1,0 +1,51 @@
+"""`hive-ml generate`: every file in the checkout that code writes. `--check` is what tests and CI run."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import click
+
+from neural_hive_ml.cli.generated import write_or_check
+from neural_hive_ml.settings import checkout_root
+from neural_hive_ml.slo.rules import operator_files, rule_files
+from neural_hive_ml.slo.spec import load_objectives
+
+
+def _slo() -> Mapping[str, str]:
+    objectives = load_objectives()
+    return rule_files(objectives) | operator_files(objectives)
+
+
+# Each gives path -> text. Whoever generates a file adds its producer here.
+PRODUCERS: Final[tuple[Callable[[], Mapping[str, str]], ...]] = (_slo,)
+
+
+def generated_files() -> dict[str, str]:
+    """Return every generated file: path under the checkout -> text."""
+    files: dict[str, str] = {}
+    for produce in PRODUCERS:
+        made = produce()
+        twice = files.keys() & made.keys()
+        if twice:
+            raise AssertionError(f"two producers write {sorted(twice)}")
+        files |= made
+    return files
+
+
+@click.command("generate")
+@click.option("--check", is_flag=True, help="Write nothing; fail when a file differs.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write to; default: the checkout, or the current folder.",
+)
+def generate_command(check: bool, out: Path | None) -> int:
+    """Rewrite the generated files: rules, dashboards, manifests, reference pages.
+
+    \b
+    Exit codes: 0 written, or nothing differs; 1 a file differs (--check).
+
+    Example: hive-ml generate --check
+    """
+    return write_or_check(generated_files(), out or checkout_root() or Path.cwd(), check=check)
