@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from neural_hive_ml.clock import Clock, SystemClock
 from neural_hive_ml.conventions import anomaly_model_name
 from neural_hive_ml.errors import UsageError
+from neural_hive_ml.ledger.anchor import HeadFile
+from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.registry.port import Registry
 from neural_hive_ml.registry.published import FilePointerSource, MlflowRestSource, ModelSource
 from neural_hive_ml.settings import Settings, mask
@@ -53,6 +55,11 @@ def open_state(settings: Settings) -> StateStore:
     return EmbeddedStateStore(settings.data_dir / "state.db")
 
 
+def open_ledger(settings: Settings, state: StateStore) -> Ledger:
+    """Return the ledger in a state store, its head anchored in a file outside of it."""
+    return Ledger(state, HeadFile(settings.data_dir / "ledger"))
+
+
 def open_registry(settings: Settings) -> Registry:
     """Open the MLflow registry, sqlite or server, that MLFLOW_TRACKING_URI names."""
     from neural_hive_ml.registry.mlflow_registry import MlflowRegistry
@@ -63,8 +70,11 @@ def open_registry(settings: Settings) -> Registry:
 
         signer = load_signing_key(settings.text("HIVE_SIGNING_KEY"))
     return MlflowRegistry(
-        settings.text("MLFLOW_TRACKING_URI"), settings.data_dir, signer=signer,
-        username=settings.text("MLFLOW_TRACKING_USERNAME"), password=settings.text("MLFLOW_TRACKING_PASSWORD"),
+        settings.text("MLFLOW_TRACKING_URI"),
+        settings.data_dir,
+        signer=signer,
+        username=settings.text("MLFLOW_TRACKING_USERNAME"),
+        password=settings.text("MLFLOW_TRACKING_PASSWORD"),
     )
 
 
@@ -108,12 +118,17 @@ def guard_agents(settings: Settings) -> "GuardAgents":
 
     clock = SystemClock()
     slot = ModelSlot(
-        anomaly_model(settings), model_source(settings), LastKnownGood(settings.data_dir / "last-known-good"), clock,
+        anomaly_model(settings),
+        model_source(settings),
+        LastKnownGood(settings.data_dir / "last-known-good"),
+        clock,
         keys=verify_keys(settings),
     )
     return GuardAgents(
         TicketScoring(slot, LiveStatistics(), clock),
-        guard_agents_metrics(StateDerivedCollector(open_state(settings)), aliases=settings.flag("HIVE_METRIC_ALIASES")),
+        guard_agents_metrics(
+            StateDerivedCollector(open_state(settings)), aliases=settings.flag("HIVE_METRIC_ALIASES")
+        ),
         Keyring.from_text(settings.text("HIVE_API_KEYS")),
         settings.number("HIVE_MODEL_REFRESH_SECONDS"),
     )
@@ -132,7 +147,11 @@ def open_workspace(
         state = open_state(settings)
         try:
             yield Workspace(
-                tickets=tickets, state=state, registry=open_registry(settings), clock=clock or SystemClock()
+                tickets=tickets,
+                state=state,
+                registry=open_registry(settings),
+                ledger=open_ledger(settings, state),
+                clock=clock or SystemClock(),
             )
         finally:
             state.close()
@@ -144,4 +163,5 @@ def describe(settings: Settings) -> str:
     """Return one line that says which stores and registry a command uses, credentials masked."""
     mongo = settings.text("MONGODB_URI")
     stores = f"{mask(mongo)} ({settings.text('MONGODB_DATABASE')})" if mongo else f"files in {settings.data_dir}"
-    return f"profile {settings.profile} | tickets and state: {stores} | registry: {mask(settings.text('MLFLOW_TRACKING_URI'))}"
+    registry = mask(settings.text("MLFLOW_TRACKING_URI"))
+    return f"profile {settings.profile} | tickets and state: {stores} | registry: {registry}"

@@ -74,23 +74,35 @@ def _tickets(settings: Settings) -> Iterator[Check]:
         extent = store.extent()
         where = store.describe()
         if extent.newest_event_ms is None or extent.oldest_ms is None:
-            yield Check("tickets", "failed", f"{where} holds no ticket", "hive-ml tickets import FILE",
-                        EXIT_NOT_ENOUGH_DATA)
+            yield Check(
+                "tickets",
+                "failed",
+                f"{where} holds no ticket",
+                "hive-ml tickets import FILE",
+                EXIT_NOT_ENOUGH_DATA,
+            )
             return
         yield Check("tickets", "ok", f"{where}: {extent.tickets:,} tickets since {iso(extent.oldest_ms)}")
         enough = extent.tickets >= FEWEST_SAMPLES
         yield Check(
-            "samples", "ok" if enough else "failed", f"{extent.tickets:,} of at least {FEWEST_SAMPLES:,}",
+            "samples",
+            "ok" if enough else "failed",
+            f"{extent.tickets:,} of at least {FEWEST_SAMPLES:,}",
             "" if enough else "import more, or train with a smaller --min-samples",
             0 if enough else EXIT_NOT_ENOUGH_DATA,
         )
         age_ms = SystemClock().now_ms() - extent.newest_event_ms
         if age_ms < -HOUR_MS:
-            yield Check("clock", "warning", f"the newest ticket lies {-age_ms / HOUR_MS:,.1f} h in the future",
-                        "compare this machine's clock with the platform's")
+            yield Check(
+                "clock",
+                "warning",
+                f"the newest ticket lies {-age_ms / HOUR_MS:,.1f} h in the future",
+                "compare this machine's clock with the platform's",
+            )
         fresh = age_ms <= STALE_AFTER_MS
         yield Check(
-            "freshness", "ok" if fresh else "warning",
+            "freshness",
+            "ok" if fresh else "warning",
             f"newest event {iso(extent.newest_event_ms)}, {max(age_ms, 0) / DAY_MS:,.1f} days ago",
             "" if fresh else "old log: train with --as-of newest; live platform: look why tickets stopped",
         )
@@ -123,8 +135,12 @@ def _state(settings: Settings) -> Iterator[Check]:
     try:
         held = state.count(QUARANTINE)
         yield Check("state", "ok", state.describe())
-        yield Check("quarantine", "warning" if held else "ok", f"{held:,} documents",
-                    "hive-ml tickets quarantine list" if held else "")
+        yield Check(
+            "quarantine",
+            "warning" if held else "ok",
+            f"{held:,} documents",
+            "hive-ml tickets quarantine list" if held else "",
+        )
     finally:
         state.close()
 
@@ -141,8 +157,9 @@ def _redis(settings: Settings) -> Iterator[Check]:
     try:
         client.ping()
     except redis.RedisError as error:
-        yield Check("redis", "failed", f"{error}", "start it or unset REDIS_URL: outage costs speed only",
-                    EXIT_UNREACHABLE)
+        yield Check(
+            "redis", "failed", f"{error}", "start it or unset REDIS_URL: outage costs speed only", EXIT_UNREACHABLE
+        )
         return
     finally:
         client.close()

@@ -4,17 +4,21 @@ Serving, feedback and drift run on their own (`serving`, `feedback`, `drift`); `
 loop by calling `train` again. Everything outside is an argument: see `Workspace` and `bootstrap`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
 from neural_hive_ml.clock import DAY_MS, Clock
-from neural_hive_ml.conventions import CHAMPION
+from neural_hive_ml.conventions import CHAMPION, GUIDE_MODELS
 from neural_hive_ml.errors import HiveError, NotEnoughData, RegistryUnavailable, StoreUnavailable
 from neural_hive_ml.evaluation.verdict import Evaluation, Outcome, Verdict
+from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.registry.port import ModelVersion, Registry
+from neural_hive_ml.registry.promotion import promote, reconcile
+from neural_hive_ml.retraining.events import record_run
+from neural_hive_ml.retraining.job import note_of
 from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.tickets.as_of import as_of
 from neural_hive_ml.tickets.columns import TicketColumns, concat
@@ -32,6 +36,7 @@ class Workspace:
     tickets: TicketStore
     state: StateStore
     registry: Registry
+    ledger: Ledger
     clock: Clock
 
 
@@ -39,8 +44,8 @@ class Workspace:
 class Rules:
     """How candidates are judged and whether winners go live.
 
-    `floor_profile` is ``guide`` or ``relative``; `allow_below_floor` promotes a model that misses its floor,
-    and is recorded with `actor` as a decision of theirs.
+    `floor_profile` is ``guide`` or ``relative``; `allow_below_floor` promotes a model that misses its floors or
+    naive baselines, and is recorded with `actor` as a decision of theirs.
     """
 
     floor_profile: str = "guide"
@@ -73,28 +78,52 @@ def read_window(tickets: TicketStore, as_of_ms: int, window_days: int) -> Ticket
 def train(
     requests: Sequence[TrainingRequest], workspace: Workspace, rules: Rules, progress: Progress
 ) -> tuple[ModelResult, ...]:
-    """Train, judge, register and, where asked and deserved, promote each model; one failure stops no other."""
+    """Train, judge, register and, where asked and deserved, promote each model; one failure stops no other.
+
+    The run is on record (`job_runs`) whatever came of it, and every verdict is in the ledger.
+    """
+    started_ms = workspace.clock.now_ms()
+    try:
+        mended = reconcile(
+            workspace.registry, workspace.state, GUIDE_MODELS, at_ms=started_ms, note=note_of(workspace.ledger)
+        )
+    except (StoreUnavailable, RegistryUnavailable) as error:
+        progress(f"unreachable: {error}")
+        return tuple(ModelResult(request, "unreachable", error=str(error)) for request in requests)
+    for move in mended:
+        progress(f"{move.name}: an interrupted move was finished: {move.reason}")
     windows: dict[tuple[int, int], TicketColumns] = {}
     results = []
     for request in requests:
-        try:
-            key = (request.as_of_ms, request.window_days)
-            if key not in windows:
-                progress(f"reading tickets of the last {request.window_days} days")
-                windows[key] = read_window(workspace.tickets, *key)
-                progress(f"{len(windows[key]):,} tickets")
-            results.append(train_one(windows[key], request, workspace, rules, progress))
-        except NotEnoughData as error:
-            results.append(ModelResult(request, "not_enough_data", error=str(error)))
-        except (StoreUnavailable, RegistryUnavailable) as error:
-            results.append(ModelResult(request, "unreachable", error=str(error)))
-        except HiveError as error:
-            results.append(ModelResult(request, "failed", error=str(error)))
-        except Exception as error:  # noqa: BLE001 - a bug in one family must not stop the others; it is shown and exits 1
-            results.append(ModelResult(request, "failed", error=f"{type(error).__name__}: {error}"))
+        results.append(_attempt(windows, request, workspace, rules, progress))
         if results[-1].error:
             progress(f"{request.family}: {results[-1].status}: {results[-1].error}")
+    _record(results, started_ms, workspace, progress)
     return tuple(results)
+
+
+def _attempt(
+    windows: dict[tuple[int, int], TicketColumns],
+    request: TrainingRequest,
+    workspace: Workspace,
+    rules: Rules,
+    progress: Progress,
+) -> ModelResult:
+    try:
+        key = (request.as_of_ms, request.window_days)
+        if key not in windows:
+            progress(f"reading tickets of the last {request.window_days} days")
+            windows[key] = read_window(workspace.tickets, *key)
+            progress(f"{len(windows[key]):,} tickets")
+        return train_one(windows[key], request, workspace, rules, progress)
+    except NotEnoughData as error:
+        return ModelResult(request, "not_enough_data", error=str(error))
+    except (StoreUnavailable, RegistryUnavailable) as error:
+        return ModelResult(request, "unreachable", error=str(error))
+    except HiveError as error:
+        return ModelResult(request, "failed", error=str(error))
+    except Exception as error:  # noqa: BLE001 - a bug in one family must not stop the others; it is shown and exits 1
+        return ModelResult(request, "failed", error=f"{type(error).__name__}: {error}")
 
 
 def train_one(
@@ -102,7 +131,6 @@ def train_one(
 ) -> ModelResult:
     """One model from tickets to a verdict, and live if it won."""
     from neural_hive_ml.evaluation.card import card_files
-    from neural_hive_ml.registry.promotion import promote
     from neural_hive_ml.training.families import train_family
 
     candidate = train_family(columns, request, progress)
@@ -114,16 +142,52 @@ def train_one(
     version = workspace.registry.register(
         candidate.model, candidate.evaluation, verdict, card_files(candidate, verdict)
     )
-    wins = verdict.outcome is Outcome.PROMOTE or (rules.allow_below_floor and verdict.below_floor)
-    if wins and rules.promote_if_better:
-        forced = verdict.outcome is not Outcome.PROMOTE
-        reason = "--allow-below-floor: " * forced + "; ".join(verdict.reasons)
-        promote(workspace.registry, workspace.state, version, actor=rules.actor, reason=reason,
-                at_ms=workspace.clock.now_ms())
+    _write_down(version, verdict, workspace, rules)
+    live = rules.promote_if_better and verdict.outcome is Outcome.PROMOTE
+    if live:
+        promote(
+            workspace.registry,
+            workspace.state,
+            version,
+            actor=rules.actor,
+            reason="; ".join(verdict.reasons),
+            at_ms=workspace.clock.now_ms(),
+            note=note_of(workspace.ledger),
+        )
         progress(f"{name}: version {version.version} is the champion (stage Production)")
-    return ModelResult(
-        request, "judged", version, verdict, candidate.evaluation, candidate, promoted=wins and rules.promote_if_better
-    )
+    return ModelResult(request, "judged", version, verdict, candidate.evaluation, candidate, promoted=live)
+
+
+def _write_down(version: ModelVersion, verdict: Verdict, workspace: Workspace, rules: Rules) -> None:
+    payload = {
+        "version": version.version,
+        "digest": version.digest,
+        "outcome": str(verdict.outcome),
+        "reasons": list(verdict.reasons),
+        "missing": verdict.missing,
+        "evidence": dict(verdict.evidence),
+        "floor_profile": rules.floor_profile,
+        "allow_below_floor": rules.allow_below_floor,
+    }
+    workspace.ledger.append("gate", version.name, payload, at_ms=workspace.clock.now_ms(), actor=rules.actor)
+
+
+def _record(results: Sequence[ModelResult], started_ms: int, workspace: Workspace, progress: Progress) -> None:
+    worst = [r for r in results if r.status in {"failed", "unreachable"}]
+    done = any(r.status == "judged" for r in results)
+    outcome = "failed" if worst else "succeeded" if done else "nothing_to_do"
+    reasons = [f"{r.request.family}: {r.status}: {r.error}" for r in results if r.error]
+    try:
+        record_run(
+            workspace.state,
+            job="training",
+            outcome=outcome,
+            started_at_ms=started_ms,
+            ended_at_ms=workspace.clock.now_ms(),
+            reasons=reasons,
+        )
+    except StoreUnavailable as error:
+        progress(f"the run could not be recorded: {error}")
 
 
 def judge_candidate(
@@ -139,5 +203,11 @@ def judge_candidate(
         with TemporaryDirectory() as folder:
             champion = read_artifact(registry.download(alias, Path(folder)))
     return judge_against(
-        candidate, columns, request, champion, profile=rules.floor_profile, allow_synthetic=rules.allow_synthetic
+        candidate,
+        columns,
+        request,
+        champion,
+        profile=rules.floor_profile,
+        allow_synthetic=rules.allow_synthetic,
+        allow_below_floor=rules.allow_below_floor,
     )

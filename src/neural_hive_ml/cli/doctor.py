@@ -15,8 +15,14 @@ _MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "failed": "[red
 
 
 @click.command("doctor")
-@click.option("--for", "purpose", type=click.Choice(["all", "training"]), default="all", show_default=True,
-              help="What the services are needed for.")
+@click.option(
+    "--for",
+    "purpose",
+    type=click.Choice(["all", "training"]),
+    default="all",
+    show_default=True,
+    help="What the services are needed for.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def doctor_command(purpose: str, as_json: bool) -> int:
     """Check each configured service and the data, and print what mends each fault.

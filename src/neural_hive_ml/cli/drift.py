@@ -18,8 +18,6 @@ from neural_hive_ml.drift.monitor import Checked, check_champions, reference_day
 from neural_hive_ml.drift.records import checks_of
 from neural_hive_ml.drift.subject import subject_of
 from neural_hive_ml.errors import NotFound
-from neural_hive_ml.ledger.anchor import HeadFile
-from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.ledger.event import personal
 from neural_hive_ml.settings import Settings, load_settings
 
@@ -192,7 +190,7 @@ def update_command(names: tuple[str, ...], as_of: str, days: float | None, reaso
     with open_workspace(settings) as workspace:
         as_of_ms, sentence = resolve_as_of(as_of, workspace.tickets, settings)
         click.echo(sentence, err=True)
-        ledger = Ledger(workspace.state, HeadFile(settings.data_dir / "ledger"))
+        ledger = workspace.ledger
         actor = "operator " + personal(getpass.getuser())[:14]
         documents = []
         for name in names or GUIDE_MODELS:

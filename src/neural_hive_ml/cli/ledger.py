@@ -6,9 +6,8 @@ from dataclasses import asdict
 import click
 from rich.console import Console
 
-from neural_hive_ml.bootstrap import open_state
+from neural_hive_ml.bootstrap import open_ledger, open_state
 from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_OK
-from neural_hive_ml.ledger.anchor import HeadFile
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.ledger.event import MAIN_CHAIN
 from neural_hive_ml.settings import load_settings
@@ -31,7 +30,7 @@ def verify_command(chain: str, as_json: bool) -> int:
     settings = load_settings()
     state = open_state(settings)
     try:
-        found = Ledger(state, HeadFile(settings.data_dir / "ledger")).verify(chain)
+        found = open_ledger(settings, state).verify(chain)
     finally:
         state.close()
     if as_json:

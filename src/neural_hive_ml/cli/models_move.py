@@ -12,10 +12,8 @@ from typing import Any
 import click
 import msgspec
 
-from neural_hive_ml.bootstrap import open_registry, open_state
+from neural_hive_ml.bootstrap import open_ledger, open_registry, open_state
 from neural_hive_ml.clock import SystemClock
-from neural_hive_ml.ledger.anchor import HeadFile
-from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.registry import promotion
 from neural_hive_ml.registry.alias_desk import AliasMove, Note
 from neural_hive_ml.registry.port import Registry
@@ -63,7 +61,7 @@ def _opened() -> Iterator[_Desk]:
     settings = load_settings()
     state = open_state(settings)
     try:
-        note = note_of(Ledger(state, HeadFile(settings.data_dir / "ledger")))
+        note = note_of(open_ledger(settings, state))
         yield _Desk(open_registry(settings), state, note)
     finally:
         state.close()

@@ -29,7 +29,8 @@ def resolve_as_of(text: str, tickets: TicketStore, settings: Settings) -> tuple[
             at_ms = parse_instant(text)
         except ValueError:
             raise UsageError(
-                f"--as-of {text!r} is not a moment", remedy="give now, newest, an ISO 8601 time or epoch milliseconds"
+                f"--as-of {text!r} is not a moment",
+                remedy="give now, newest, an ISO 8601 time or epoch milliseconds",
             ) from None
         return at_ms, f"as of {iso(at_ms)}"
     newest_ms = tickets.extent().newest_event_ms

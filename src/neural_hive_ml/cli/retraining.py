@@ -13,15 +13,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from neural_hive_ml.bootstrap import describe, open_state, open_workspace
+from neural_hive_ml.bootstrap import describe, open_ledger, open_state, open_workspace
 from neural_hive_ml.cli.moments import resolve_as_of
 from neural_hive_ml.cli.retraining_backtest import backtest_command
 from neural_hive_ml.clock import SystemClock, iso, parse_instant
 from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_OK, RETRAINING_EVENTS
 from neural_hive_ml.errors import HiveError, UsageError
 from neural_hive_ml.flow import ModelResult, Rules, Workspace, train
-from neural_hive_ml.ledger.anchor import HeadFile
-from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.ledger.event import personal
 from neural_hive_ml.retraining.control import Pause, pause_of, set_pause
 from neural_hive_ml.retraining.deadline import deadline
@@ -128,7 +126,7 @@ def desk_of(settings: Settings, workspace: Workspace, console: Console) -> Desk:
         tickets=workspace.tickets,
         state=workspace.state,
         registry=workspace.registry,
-        ledger=Ledger(workspace.state, HeadFile(settings.data_dir / "ledger")),
+        ledger=workspace.ledger,
         clock=workspace.clock,
         train=retrain,
         policy=policy_of(settings),
@@ -296,7 +294,7 @@ def _set(until_ms: int, reason: str) -> None:
     settings = load_settings()
     state = open_state(settings)
     try:
-        ledger = Ledger(state, HeadFile(settings.data_dir / "ledger"))
+        ledger = open_ledger(settings, state)
         set_pause(
             state,
             ledger,

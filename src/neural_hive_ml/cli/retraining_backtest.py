@@ -37,7 +37,7 @@ THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.5)
 )
 @click.option("--as-of", default="auto", show_default=True, metavar="MOMENT", help="End of the replay.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-def backtest_command(  # noqa: PLR0917 - click passes options by name
+def backtest_command(
     days: float, training_days: float, step_hours: float, thresholds: tuple[float, ...], as_of: str, as_json: bool
 ) -> None:
     """Replay the tickets' own history through the policy, once a threshold.

@@ -35,31 +35,69 @@ DATA_SOURCES = ("auto", "embedded", "mongodb", "clickhouse")
 
 @click.command("train")
 @click.option("--model-type", type=click.Choice([*get_args(Family), "all"]), default="all", show_default=True)
-@click.option("--training-window-days", type=click.IntRange(1, 3650), default=540, show_default=True,
-              help="Days of tickets before --as-of to learn from.")
-@click.option("--model-algorithm", type=click.Choice(sorted({a for group in ALGORITHMS.values() for a in group})),
-              help="Override the family's default (isolation_forest, prophet, xgboost). With `all` it goes to "
-              "the family that knows it.")
+@click.option(
+    "--training-window-days",
+    type=click.IntRange(1, 3650),
+    default=540,
+    show_default=True,
+    help="Days of tickets before --as-of to learn from.",
+)
+@click.option(
+    "--model-algorithm",
+    type=click.Choice(sorted({a for group in ALGORITHMS.values() for a in group})),
+    help="Override the family's default (isolation_forest, prophet, xgboost). With `all` it goes to "
+    "the family that knows it.",
+)
 @click.option("--hyperparameter-tuning", is_flag=True, help="Search hyperparameters, nested in time, seeded.")
-@click.option("--tuning-budget", default="30s", show_default=True, metavar="N or Ns",
-              help="Trials (60) or seconds (30s) a model.")
+@click.option(
+    "--tuning-budget",
+    default="30s",
+    show_default=True,
+    metavar="N or Ns",
+    help="Trials (60) or seconds (30s) a model.",
+)
 @click.option("--promote-if-better", is_flag=True, help="Make a winner the champion (stage Production).")
-@click.option("--allow-below-floor", is_flag=True,
-              help="Promote although an absolute floor is missed; recorded in the ledger.")
-@click.option("--min-samples", type=click.IntRange(1), default=1000, show_default=True,
-              help="Fewest tickets to learn from.")
-@click.option("--as-of", default="auto", show_default=True, metavar="MOMENT",
-              help="now, newest (ticket), ISO 8601 or epoch ms; auto is now, or newest where the store holds an old log.")
+@click.option(
+    "--allow-below-floor",
+    is_flag=True,
+    help="Promote although an absolute floor is missed; recorded in the ledger.",
+)
+@click.option(
+    "--min-samples", type=click.IntRange(1), default=1000, show_default=True, help="Fewest tickets to learn from."
+)
+@click.option(
+    "--as-of",
+    default="auto",
+    show_default=True,
+    metavar="MOMENT",
+    help="now, newest (ticket), ISO 8601 or epoch ms; auto is now, or newest where the store holds an old log.",
+)
 @click.option("--seed", type=int, default=42, show_default=True)
-@click.option("--floor-profile", type=click.Choice(["guide", "relative"]),
-              help="Floors to judge by; default FLOOR_PROFILE.")
-@click.option("--data-source", type=click.Choice(DATA_SOURCES), default="auto", show_default=True,
-              help="Where tickets are read; auto follows MONGODB_URI and CLICKHOUSE_HOST.")
+@click.option(
+    "--floor-profile", type=click.Choice(["guide", "relative"]), help="Floors to judge by; default FLOOR_PROFILE."
+)
+@click.option(
+    "--data-source",
+    type=click.Choice(DATA_SOURCES),
+    default="auto",
+    show_default=True,
+    help="Where tickets are read; auto follows MONGODB_URI and CLICKHOUSE_HOST.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, progress on stderr.")
 def train_command(
-    model_type: str, training_window_days: int, model_algorithm: str | None, hyperparameter_tuning: bool,
-    tuning_budget: str, promote_if_better: bool, allow_below_floor: bool, min_samples: int, as_of: str,
-    seed: int, floor_profile: str | None, data_source: str, as_json: bool,
+    model_type: str,
+    training_window_days: int,
+    model_algorithm: str | None,
+    hyperparameter_tuning: bool,
+    tuning_budget: str,
+    promote_if_better: bool,
+    allow_below_floor: bool,
+    min_samples: int,
+    as_of: str,
+    seed: int,
+    floor_profile: str | None,
+    data_source: str,
+    as_json: bool,
 ) -> int:
     """Train, judge, register and (with --promote-if-better) promote the predictive models.
 
@@ -87,8 +125,14 @@ def train_command(
         as_of_ms, sentence = resolve_as_of(as_of, workspace.tickets, settings)
         console.print(sentence)
         requests = requests_for(
-            families, as_of_ms=as_of_ms, window_days=training_window_days, min_samples=min_samples, seed=seed,
-            algorithm=model_algorithm, tuning=tuning, settings=settings,
+            families,
+            as_of_ms=as_of_ms,
+            window_days=training_window_days,
+            min_samples=min_samples,
+            seed=seed,
+            algorithm=model_algorithm,
+            tuning=tuning,
+            settings=settings,
         )
         results = train(requests, workspace, rules, lambda line: console.print(f"  {line}"))
     if as_json:
@@ -99,19 +143,33 @@ def train_command(
 
 
 def requests_for(
-    families: Sequence[Family], *, as_of_ms: int, window_days: int, min_samples: int, seed: int,
-    algorithm: str | None, tuning: TuningBudget | None, settings: Settings,
+    families: Sequence[Family],
+    *,
+    as_of_ms: int,
+    window_days: int,
+    min_samples: int,
+    seed: int,
+    algorithm: str | None,
+    tuning: TuningBudget | None,
+    settings: Settings,
 ) -> tuple[TrainingRequest, ...]:
     """Lay out one request a registered model: load has one a horizon."""
     requests = []
     for family in families:
         chosen = algorithm if algorithm in ALGORITHMS[family] else None
         for horizon in LOAD_HORIZONS_MINUTES if family == "load" else (None,):
-            requests.append(TrainingRequest(
-                family=family, as_of_ms=as_of_ms, window_days=window_days, min_samples=min_samples, seed=seed,
-                algorithm=chosen, horizon_minutes=horizon, tuning=tuning,
+            request = TrainingRequest(
+                family=family,
+                as_of_ms=as_of_ms,
+                window_days=window_days,
+                min_samples=min_samples,
+                seed=seed,
+                algorithm=chosen,
+                horizon_minutes=horizon,
+                tuning=tuning,
                 timezone=settings.text("CALENDAR_TIMEZONE"),
-            ))
+            )
+            requests.append(request)
     return tuple(requests)
 
 

@@ -84,7 +84,9 @@ def print_report(results: Sequence[ModelResult], console: Console) -> None:
         if result.verdict is None:
             console.print(f"{name}: {result.status}: {result.error}", highlight=False)
         elif not result.promoted:
-            console.print(f"{name}: {result.verdict.outcome}: {'; '.join(result.verdict.reasons)}", highlight=False)
+            console.print(
+                f"{name}: {result.verdict.outcome}: {'; '.join(result.verdict.reasons)}", highlight=False
+            )
             if result.verdict.missing:
                 console.print(f"  missing: {result.verdict.missing}", highlight=False)
             if result.verdict.below_floor:
@@ -97,16 +99,26 @@ def _rows(result: ModelResult) -> list[tuple[str, ...]]:
         return [(name, "-", "-", "-", "-", "-", result.status, "no")]
     head = (name, str(result.version.version))
     tail = (str(result.verdict.outcome), "yes" if result.promoted else "no")
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for check in result.verdict.floors:
         mark = "" if check.passed else " missed"
         metric = result.evaluation.metric(check.metric)
-        rows.append((*head, check.metric, figure(metric), f"{check.comparison} {check.floor:,g}{mark}",
-                     best_baseline(result.evaluation, check.metric), *tail))
+        rows.append(
+            (
+                *head,
+                check.metric,
+                figure(metric),
+                f"{check.comparison} {check.floor:,g}{mark}",
+                best_baseline(result.evaluation, check.metric),
+                *tail,
+            )
+        )
         head, tail = ("", ""), ("", "")
     if not rows:
         metric = result.evaluation.metric(result.evaluation.primary)
-        rows.append((*head, metric.name, figure(metric), "-", best_baseline(result.evaluation, metric.name), *tail))
+        rows.append(
+            (*head, metric.name, figure(metric), "-", best_baseline(result.evaluation, metric.name), *tail)
+        )
     return rows
 
 
@@ -124,8 +136,13 @@ def to_json(results: Sequence[ModelResult]) -> dict[str, Any]:
                 "verdict": str(r.verdict.outcome) if r.verdict else None,
                 "reasons": list(r.verdict.reasons) if r.verdict else [],
                 "floors": [
-                    {"metric": c.metric, "value": c.value, "floor": c.floor, "comparison": c.comparison,
-                     "passed": c.passed}
+                    {
+                        "metric": c.metric,
+                        "value": c.value,
+                        "floor": c.floor,
+                        "comparison": c.comparison,
+                        "passed": c.passed,
+                    }
                     for c in (r.verdict.floors if r.verdict else ())
                 ],
                 "metrics": {

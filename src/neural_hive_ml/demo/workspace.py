@@ -18,7 +18,14 @@ def demo_settings(environment: dict[str, str], default: Settings) -> Settings:
     folder = default.data_dir
     if not _may_use(folder):
         folder = folder.with_name(folder.name + "-demo")
-    names = ("MONGODB_URI", "CLICKHOUSE_HOST", "REDIS_URL", "MLFLOW_TRACKING_URI", "HIVE_API_KEYS", "HIVE_VERIFY_KEYS")
+    names = (
+        "MONGODB_URI",
+        "CLICKHOUSE_HOST",
+        "REDIS_URL",
+        "MLFLOW_TRACKING_URI",
+        "HIVE_API_KEYS",
+        "HIVE_VERIFY_KEYS",
+    )
     kept = {k: v for k, v in environment.items() if k not in names}
     settings = load_settings(
         {**kept, "HIVE_PROFILE": "embedded", "HIVE_DATA_DIR": str(folder), "FLOOR_PROFILE": "relative"}

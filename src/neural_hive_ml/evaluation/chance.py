@@ -25,7 +25,7 @@ def kolmogorov_tail(x: float) -> float:
     if x < 1.0:
         total = sum(exp(-((2 * k - 1) ** 2) * pi**2 / (8 * x * x)) for k in range(1, 8))
         return 1.0 - sqrt(2 * pi) / x * total
-    return max(0.0, 2.0 * sum((-1) ** (k - 1) * exp(-2.0 * k * k * x * x) for k in range(1, 8)))
+    return max(0.0, 2.0 * sum((-1.0) ** (k - 1) * exp(-2.0 * k * k * x * x) for k in range(1, 8)))
 
 
 def trigamma(x: float) -> float:

@@ -22,12 +22,15 @@ _MOST_ERROR = 2.0 / (1.96 + 1.2816)
 class Standing:
     """What a candidate comes with besides its figures.
 
-    `synthetic` says that it learned from made-up tickets, `allow_synthetic` that this is accepted. `unanswerable`
-    says why a champion could not be scored on the hold-out; it then counts as none.
+    `synthetic` says that it learned from made-up tickets, `allow_synthetic` that this is accepted.
+    `allow_below_floor` is an operator's word that missed floors and naive baselines shall not hold it back; the
+    champion still must be beaten. `unanswerable` says why a champion could not be scored on the hold-out; it then
+    counts as none.
     """
 
     synthetic: bool = False
     allow_synthetic: bool = False
+    allow_below_floor: bool = False
     unanswerable: str = ""
 
 
@@ -62,12 +65,16 @@ def _decide(
         reasons = [f"judged on {cases} {unit}, {demands.evidence} are needed", *missed]
         return Outcome.INSUFFICIENT_EVIDENCE, reasons, f"{demands.evidence - cases} more {unit} in the hold-out"
     behind = _not_beaten(evaluation, demands.baselines)
-    if missed or behind:
-        return Outcome.REJECT, [*missed, *behind], ""
+    short = [*missed, *behind]
+    if short and not standing.allow_below_floor:
+        return Outcome.REJECT, short, ""
+    allowed = ["allowed below its floor by the operator", *short] if short else []
     if comparison is None:
         first = standing.unanswerable or "no champion yet"
-        return Outcome.PROMOTE, [first, "above its floors", _ahead(evaluation, demands.baselines)], ""
-    return _against_champion(comparison, demands.margin, unit)
+        why = allowed or ["above its floors", _ahead(evaluation, demands.baselines)]
+        return Outcome.PROMOTE, [first, *why], ""
+    outcome, weighed, missing = _against_champion(comparison, demands.margin, unit)
+    return outcome, [*weighed, *allowed], missing
 
 
 def _against_champion(c: Comparison, margin: float, unit: str) -> _Decision:

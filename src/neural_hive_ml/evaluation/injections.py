@@ -79,8 +79,18 @@ def inject(
 
 def _thaw(columns: TicketColumns) -> TicketColumns:
     """Copy the arrays that injections change."""
-    names = ("capabilities", "parameters", "error", "risk_band", "retry_count", "created_at_ms", "started_at_ms",
-             "completed_at_ms", "actual_duration_ms", "sla_deadline_ms")
+    names = (
+        "capabilities",
+        "parameters",
+        "error",
+        "risk_band",
+        "retry_count",
+        "created_at_ms",
+        "started_at_ms",
+        "completed_at_ms",
+        "actual_duration_ms",
+        "sla_deadline_ms",
+    )
     return replace(columns, **{name: getattr(columns, name).copy() for name in names})
 
 

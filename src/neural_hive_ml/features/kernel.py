@@ -13,7 +13,7 @@ from neural_hive_ml.features.statistics import Tables
 try:
     from neural_hive_ml import _kernels
 except ImportError:  # no C compiler at installation: the definition gives the same numbers, slower
-    _kernels = None
+    _kernels = None  # type: ignore[assignment]
 
 COMPILED: Final = _kernels is not None
 

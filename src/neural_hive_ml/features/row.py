@@ -134,7 +134,8 @@ def feature_row(
         out,
         compiled=compiled,
     )
-    return out[0]
+    row: npt.NDArray[np.float64] = out[0]
+    return row
 
 
 def feature_rows(

@@ -58,10 +58,13 @@ class StageDetector:
     def to_arrays(self, stage: str) -> Arrays:
         """Return the arrays of an artifact."""
         return {
-            f"{stage}.positions": self.positions.astype(np.int64), f"{stage}.knots": self.tails.knots,
-            f"{stage}.slope": self.tails.slope, f"{stage}.forest_knots": self.forest_tail.knots,
+            f"{stage}.positions": self.positions.astype(np.int64),
+            f"{stage}.knots": self.tails.knots,
+            f"{stage}.slope": self.tails.slope,
+            f"{stage}.forest_knots": self.forest_tail.knots,
             f"{stage}.forest_slope": self.forest_tail.slope,
-            f"{stage}.curve": np.array([self.slope, self.intercept]), **self.forest.to_arrays(f"{stage}.forest"),
+            f"{stage}.curve": np.array([self.slope, self.intercept]),
+            **self.forest.to_arrays(f"{stage}.forest"),
         }
 
     @staticmethod
@@ -73,13 +76,17 @@ class StageDetector:
                 raise ArtifactRefused(f"{stage}: unknown signals", remedy="train the model again")
             slope, intercept = (float(v) for v in arrays[f"{stage}.curve"])
             return StageDetector(
-                positions, Tails(np.asarray(arrays[f"{stage}.knots"]), np.asarray(arrays[f"{stage}.slope"])),
+                positions,
+                Tails(np.asarray(arrays[f"{stage}.knots"]), np.asarray(arrays[f"{stage}.slope"])),
                 PackedForest.from_arrays(arrays, f"{stage}.forest"),
                 Tails(np.asarray(arrays[f"{stage}.forest_knots"]), np.asarray(arrays[f"{stage}.forest_slope"])),
-                slope, intercept,
+                slope,
+                intercept,
             )
         except (KeyError, ValueError) as error:
-            raise ArtifactRefused(f"{stage} arrays are incomplete: {error}", remedy="train the model again") from error
+            raise ArtifactRefused(
+                f"{stage} arrays are incomplete: {error}", remedy="train the model again"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +167,16 @@ class AnomalyScorer:
         score = float(detector.probability(detector.raw(rarities))[0])
         threshold = self.thresholds[name]
         anomalous = score >= threshold
-        reasons = contributions(row, log_quantiles[0], signals[0], rarities[0], detector.positions) if anomalous else ()
+        reasons = (
+            contributions(row, log_quantiles[0], signals[0], rarities[0], detector.positions) if anomalous else ()
+        )
         return AnomalyVerdict(
-            is_anomaly=anomalous, score=score, threshold=threshold,
+            is_anomaly=anomalous,
+            score=score,
+            threshold=threshold,
             anomaly_type=anomaly_type(reasons) if anomalous else "",
-            severity=severity(score, threshold), confidence=score if anomalous else 1.0 - score,
+            severity=severity(score, threshold),
+            confidence=score if anomalous else 1.0 - score,
             explanation="; ".join(r.words for r in reasons) if reasons else "within what is usual",
             contributions=reasons,
         )
@@ -189,7 +201,12 @@ def severity(score: float, threshold: float) -> str:
 
 
 def contributions(
-    row: Floats, log_quantiles: Floats, signals: Floats, rarities: Floats, positions: npt.NDArray[np.intp], most: int = 3
+    row: Floats,
+    log_quantiles: Floats,
+    signals: Floats,
+    rarities: Floats,
+    positions: npt.NDArray[np.intp],
+    most: int = 3,
 ) -> tuple[Contribution, ...]:
     """Return the rarest signals of a row, rarest first, in plain words; at least one."""
     from neural_hive_ml.scoring.explain import words_for

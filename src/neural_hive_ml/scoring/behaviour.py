@@ -35,8 +35,16 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("fast_for_forecast", "duration_outlier", "ran shorter than forecast", 0.5, (ENDED,)),
     Signal("slow_for_task", "duration_outlier", "ran longer than this task does", 0.5, _LATER),
     Signal("fast_for_task", "duration_outlier", "ran shorter than this task does", 0.5, (ENDED,)),
-    Signal("slow_for_owner_task", "duration_outlier", "ran longer than this owner's tickets of this task", 0.5, _LATER),
-    Signal("fast_for_owner_task", "duration_outlier", "ran shorter than this owner's tickets of this task", 0.5, (ENDED,)),
+    Signal(
+        "slow_for_owner_task", "duration_outlier", "ran longer than this owner's tickets of this task", 0.5, _LATER
+    ),
+    Signal(
+        "fast_for_owner_task",
+        "duration_outlier",
+        "ran shorter than this owner's tickets of this task",
+        0.5,
+        (ENDED,),
+    ),
     Signal("near_sla", "timeout_risk", "uses up its SLA", 0.5, _LATER),
     Signal("excess_retries", "excessive_retries", "was retried more than this task is", 0.7, _LATER),
     Signal("error_in_success", "silent_failure", "completed although it carries an error", 1.0, (ENDED,)),

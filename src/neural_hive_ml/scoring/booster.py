@@ -18,7 +18,7 @@ from neural_hive_ml.scoring.trees import check_trees, layout_of
 try:
     from neural_hive_ml import _kernels
 except ImportError:  # no C compiler at installation: NumPy gives the same numbers, slower
-    _kernels = None
+    _kernels = None  # type: ignore[assignment]
 
 COMPILED = _kernels is not None
 _IDENTITY = ("reg:squarederror", "reg:absoluteerror", "reg:quantileerror", "reg:pseudohubererror")
@@ -45,8 +45,20 @@ class PackedBooster:
         x = np.ascontiguousarray(rows, dtype=np.float32)
         out = np.empty((len(x), len(self.base)), dtype=np.float32)
         if compiled:
-            _kernels.booster(x, self.roots, self.depths, self.group, self.base, self.threshold, self.feature,
-                             self.child, self.default_left, self.leaf, out, self.columns)
+            _kernels.booster(
+                x,
+                self.roots,
+                self.depths,
+                self.group,
+                self.base,
+                self.threshold,
+                self.feature,
+                self.child,
+                self.default_left,
+                self.leaf,
+                out,
+                self.columns,
+            )
             return out
         out[:] = self.base
         index = np.arange(len(x))
@@ -74,13 +86,21 @@ class PackedBooster:
 
         try:
             booster = PackedBooster(
-                array("base", np.float32), array("roots", np.int32), array("depths", np.int32),
-                array("group", np.int32), array("threshold", np.float32), array("feature", np.int32),
-                array("child", np.int32), array("default_left", np.uint8), array("leaf", np.float32),
+                array("base", np.float32),
+                array("roots", np.int32),
+                array("depths", np.int32),
+                array("group", np.int32),
+                array("threshold", np.float32),
+                array("feature", np.int32),
+                array("child", np.int32),
+                array("default_left", np.uint8),
+                array("leaf", np.float32),
                 int(arrays[f"{prefix}.columns"][0]),
             )
         except (KeyError, ValueError, IndexError) as error:
-            raise ArtifactRefused(f"booster arrays are incomplete: {error}", remedy="fetch or train it again") from error
+            raise ArtifactRefused(
+                f"booster arrays are incomplete: {error}", remedy="fetch or train it again"
+            ) from error
         check_trees(booster.roots, booster.feature, booster.child, booster.columns)
         sizes = {len(booster.threshold), len(booster.leaf), len(booster.default_left), len(booster.child)}
         trees = {len(booster.roots), len(booster.depths), len(booster.group)}
@@ -101,7 +121,9 @@ def pack_booster(model_json: bytes | str) -> PackedBooster:
     learner = json.loads(model_json)["learner"]
     objective = learner["objective"]["name"]
     if objective not in _IDENTITY + _LOGISTIC:
-        raise ArtifactRefused(f"objective {objective} has no packed form", remedy=f"use one of {_IDENTITY + _LOGISTIC}")
+        raise ArtifactRefused(
+            f"objective {objective} has no packed form", remedy=f"use one of {_IDENTITY + _LOGISTIC}"
+        )
     model = learner["gradient_booster"]["model"]
     shape = learner["learner_model_param"]
     groups = max(int(shape.get("num_class", "0")), int(shape.get("num_target", "1")), 1)
@@ -115,7 +137,9 @@ def pack_booster(model_json: bytes | str) -> PackedBooster:
     start = 0
     for tree in model["trees"]:
         if tree.get("categories") or int(tree["tree_param"].get("size_leaf_vector", "1")) > 1:
-            raise ArtifactRefused("categorical splits and vector leaves have no packed form", remedy="train without them")
+            raise ArtifactRefused(
+                "categorical splits and vector leaves have no packed form", remedy="train without them"
+            )
         order, first_child, depth = layout_of(tree["left_children"], tree["right_children"])
         roots.append(start)
         depths.append(depth)
@@ -129,8 +153,14 @@ def pack_booster(model_json: bytes | str) -> PackedBooster:
             leaves.append(tree["split_conditions"][old] if is_leaf else 0.0)
         start += len(order)
     return PackedBooster(
-        base, np.array(roots, dtype=np.int32), np.array(depths, dtype=np.int32),
-        np.array(model["tree_info"], dtype=np.int32), np.array(thresholds, dtype=np.float32),
-        np.array(features, dtype=np.int32), np.array(children, dtype=np.int32), np.array(defaults, dtype=np.uint8),
-        np.array(leaves, dtype=np.float32), int(shape["num_feature"]),
+        base,
+        np.array(roots, dtype=np.int32),
+        np.array(depths, dtype=np.int32),
+        np.array(model["tree_info"], dtype=np.int32),
+        np.array(thresholds, dtype=np.float32),
+        np.array(features, dtype=np.int32),
+        np.array(children, dtype=np.int32),
+        np.array(defaults, dtype=np.uint8),
+        np.array(leaves, dtype=np.float32),
+        int(shape["num_feature"]),
     )

@@ -61,13 +61,17 @@ class DurationQuantiles:
         try:
             weight, low, high = (float(v) for v in arrays[f"{prefix}.mix"])
         except (KeyError, ValueError) as error:
-            raise ArtifactRefused(f"duration arrays are incomplete: {error}", remedy="train the model again") from error
+            raise ArtifactRefused(
+                f"duration arrays are incomplete: {error}", remedy="train the model again"
+            ) from error
         parts = [
             PackedBooster.from_arrays(arrays, f"{prefix}.{name}") if f"{prefix}.{name}.roots" in arrays else None
             for name in ("direct", "relative")
         ]
         if (parts[0] is None and weight < 1) or (parts[1] is None and weight > 0):
-            raise ArtifactRefused("duration arrays lack a booster that the mix needs", remedy="train the model again")
+            raise ArtifactRefused(
+                "duration arrays lack a booster that the mix needs", remedy="train the model again"
+            )
         return DurationQuantiles(parts[0], parts[1], weight, (low, high))
 
 

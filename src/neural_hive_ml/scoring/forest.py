@@ -18,7 +18,7 @@ from neural_hive_ml.scoring.trees import check_trees
 try:
     from neural_hive_ml import _kernels
 except ImportError:  # no C compiler at installation: NumPy gives the same numbers, slower
-    _kernels = None
+    _kernels = None  # type: ignore[assignment]
 
 COMPILED = _kernels is not None
 _BLOCK = 4096
@@ -37,15 +37,14 @@ class PackedForest:
     columns: int
     normaliser: float
 
-    def score(
-        self, rows: npt.NDArray[np.floating[Any]], *, compiled: bool = COMPILED
-    ) -> npt.NDArray[np.float64]:
+    def score(self, rows: npt.NDArray[np.floating[Any]], *, compiled: bool = COMPILED) -> npt.NDArray[np.float64]:
         """Score rows [n, columns] (read as float32, no NaN), returning [n] in (0, 1); O(n * trees * depth)."""
         x = np.ascontiguousarray(rows, dtype=np.float32)
         sums = np.empty(len(x))
         if compiled:
-            _kernels.forest(x, self.roots, self.threshold, self.feature, self.child, self.path, sums,
-                            self.columns, self.depth)
+            _kernels.forest(
+                x, self.roots, self.threshold, self.feature, self.child, self.path, sums, self.columns, self.depth
+            )
         else:
             for start in range(0, len(x), _BLOCK):
                 self._sum_paths(x[start : start + _BLOCK], sums[start : start + _BLOCK])
@@ -64,8 +63,11 @@ class PackedForest:
     def to_arrays(self, prefix: str = "forest") -> dict[str, npt.NDArray[Any]]:
         """Return the arrays of an artifact."""
         return {
-            f"{prefix}.roots": self.roots, f"{prefix}.threshold": self.threshold, f"{prefix}.feature": self.feature,
-            f"{prefix}.child": self.child, f"{prefix}.path": self.path,
+            f"{prefix}.roots": self.roots,
+            f"{prefix}.threshold": self.threshold,
+            f"{prefix}.feature": self.feature,
+            f"{prefix}.child": self.child,
+            f"{prefix}.path": self.path,
             f"{prefix}.shape": np.array([self.depth, self.columns], dtype=np.int64),
             f"{prefix}.normaliser": np.array([self.normaliser]),
         }
@@ -81,10 +83,14 @@ class PackedForest:
                 np.ascontiguousarray(arrays[f"{prefix}.feature"], dtype=np.int32),
                 np.ascontiguousarray(arrays[f"{prefix}.child"], dtype=np.int32),
                 np.ascontiguousarray(arrays[f"{prefix}.path"], dtype=np.float64),
-                depth, columns, float(arrays[f"{prefix}.normaliser"][0]),
+                depth,
+                columns,
+                float(arrays[f"{prefix}.normaliser"][0]),
             )
         except (KeyError, ValueError, IndexError) as error:
-            raise ArtifactRefused(f"forest arrays are incomplete: {error}", remedy="fetch or train it again") from error
+            raise ArtifactRefused(
+                f"forest arrays are incomplete: {error}", remedy="fetch or train it again"
+            ) from error
         check_trees(forest.roots, forest.feature, forest.child, columns)
         if not (len(forest.threshold) == len(forest.path) == len(forest.child)) or forest.normaliser <= 0:
             raise ArtifactRefused("forest arrays are inconsistent", remedy="fetch or train it again")

@@ -43,8 +43,14 @@ def pack_forest(estimator: Any) -> PackedForest:
         deepest, base = max(deepest, depth), base + len(order)
     normaliser = len(estimator.estimators_) * average_path_length(float(estimator.max_samples_))
     return PackedForest(
-        np.array(roots, dtype=np.int32), np.array(thresholds, dtype=np.float32), np.array(features, dtype=np.int32),
-        np.array(children, dtype=np.int32), np.array(paths), deepest, int(estimator.n_features_in_), normaliser,
+        np.array(roots, dtype=np.int32),
+        np.array(thresholds, dtype=np.float32),
+        np.array(features, dtype=np.int32),
+        np.array(children, dtype=np.int32),
+        np.array(paths),
+        deepest,
+        int(estimator.n_features_in_),
+        normaliser,
     )
 
 

@@ -1,7 +1,8 @@
 """The load forecaster that serves: completions ahead from now, in buckets, with an interval, NumPy only.
 
-forecast = base (Prophet's components) + what the residual's memory says, in log1p of hourly counts, brought back
-to counts by a factor measured on past origins. The centre is meant to halve the outcomes (it minimises WAPE).
+model = base (Prophet's components) + what the residual's memory says, in log1p of hourly counts, brought back to
+counts by a factor measured on past origins; forecast = the model mixed with plain repetitions of the past
+(`load_mix`). The centre is meant to halve the outcomes (it minimises WAPE).
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from neural_hive_ml.errors import ArtifactRefused
 from neural_hive_ml.features.series import CountSeries, Ints, local_ms
 from neural_hive_ml.scoring.load_base import LoadBase
 from neural_hive_ml.scoring.load_memory import HISTORY_HOURS, SIGNS, ResidualMemory
+from neural_hive_ml.scoring.load_mix import WAYS, mix, ways_of
 from neural_hive_ml.scoring.load_spread import Spread
 from neural_hive_ml.scoring.load_window import window_before
 from neural_hive_ml.scoring.packed import PackedModel
@@ -49,13 +51,18 @@ class LoadForecast:
 
 @dataclass(frozen=True, slots=True)
 class LoadForecaster:
-    """A loaded load model. `factor` brings the back-transformed total to the centre of past outcomes."""
+    """A loaded load model.
+
+    `factor` brings the model's back-transformed total to the centre of past outcomes; `weights` [len(WAYS)] mix it
+    with repetitions of the past.
+    """
 
     base: LoadBase
     memory: ResidualMemory
     spread: Spread
     bucket_spread: Spread
     factor: float
+    weights: Floats
     horizon_minutes: int
     timezone: str
 
@@ -72,6 +79,7 @@ class LoadForecaster:
             )
             spreads = [Spread(*map(float, model.arrays[name])) for name in ("spread.total", "spread.bucket")]
             factor, timezone = float(model.arrays["factor"][0]), str(model.documents["timezone"])
+            weights = np.asarray(model.arrays["mix.weights"], dtype=np.float64)
         except (KeyError, IndexError, ValueError, TypeError) as error:
             raise ArtifactRefused(
                 f"load arrays are incomplete: {error}", remedy="fetch or train it again"
@@ -80,9 +88,10 @@ class LoadForecaster:
             raise ArtifactRefused(
                 f"residual weights {memory.weights.shape} do not fit the horizon", remedy="train again"
             )
-        return LoadForecaster(
-            LoadBase.from_arrays(model.arrays), memory, spreads[0], spreads[1], factor, horizon, timezone
-        )
+        if weights.shape != (len(WAYS),):
+            raise ArtifactRefused(f"mixture of {weights.shape} ways, {len(WAYS)} known", remedy="train again")
+        base = LoadBase.from_arrays(model.arrays)
+        return LoadForecaster(base, memory, spreads[0], spreads[1], factor, weights, horizon, timezone)
 
     @property
     def hours_ahead(self) -> int:
@@ -91,6 +100,10 @@ class LoadForecaster:
 
     def hourly(self, counts: Floats, end_ms: Ints) -> Floats:
         """Forecast [n, hours ahead] counts after histories [n, 672] that end at `end_ms` [n]."""
+        return mix(self.weights, ways_of(counts, self.modelled(counts, end_ms)))
+
+    def modelled(self, counts: Floats, end_ms: Ints) -> Floats:
+        """Return what the model alone says, [n, hours ahead]."""
         offsets = np.arange(-HISTORY_HOURS, self.hours_ahead, dtype=np.int64) * HOUR_MS
         times = end_ms[:, None] + offsets
         base = self.base.at(local_ms(times.ravel(), self.timezone)).reshape(times.shape)

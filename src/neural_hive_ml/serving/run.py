@@ -29,6 +29,15 @@ def run_app(app: Any, host: str, port: int) -> None:
     """Serve an ASGI app until a signal ends it; requests under way are finished first."""
     import uvicorn
 
-    config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=10,
-                            server_header=False, date_header=False, h11_max_incomplete_event_size=65_536)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+        date_header=False,
+        h11_max_incomplete_event_size=65_536,
+    )
     uvicorn.Server(config).run()

@@ -111,25 +111,36 @@ class ModelSlot:
         try:
             artifact = self._verify(self.cache.read(good.digest))
         except ArtifactRefused as error:
-            log.error("serving.last_known_good_refused", model=self.name, reason=str(error))
+            log.warning("serving.last_known_good_refused", model=self.name, reason=str(error))
             return
         published = Published(good.name, good.version, good.digest, good.alias, "last known good")
         self.current = LoadedModel(artifact, published, "last_known_good", good.kept_at_ms)
-        log.warning("serving.from_last_known_good", model=self.name, version=good.version,
-                    age_s=good.age_ms(self.clock.now_ms()) // 1000)
+        log.warning(
+            "serving.from_last_known_good",
+            model=self.name,
+            version=good.version,
+            age_s=good.age_ms(self.clock.now_ms()) // 1000,
+        )
 
     def _verify(self, checked: Checked) -> VerifiedArtifact:
         return verify_checked(
             checked,
-            load_scorer=load_scorer, keys=self.keys, expected_name=self.name, feature_set_version=FEATURE_SET_VERSION,
+            load_scorer=load_scorer,
+            keys=self.keys,
+            expected_name=self.name,
+            feature_set_version=FEATURE_SET_VERSION,
         )
 
     def _failed(self, reason: str, kind: str) -> RefreshResult:
         if reason != self.failure:
             # The guide's words, so that whoever greps for them finds the cause and the next step.
-            log.error("Failed to load model from MLflow", model=self.name, cause=reason,
-                      serving=self.current.published.version if self.current else None,
-                      next_step=f"hive-ml models show {self.name}; train_predictive_models.py --promote-if-better")
+            log.error(
+                "Failed to load model from MLflow",
+                model=self.name,
+                cause=reason,
+                serving=self.current.published.version if self.current else None,
+                next_step=f"hive-ml models show {self.name}; train_predictive_models.py --promote-if-better",
+            )
         self.failure = reason
         return RefreshResult("failed", reason, kind)
 
@@ -137,8 +148,14 @@ class ModelSlot:
 def refusal_kind(error: ArtifactRefused) -> str:
     """Sort a refusal into the closed set that the load-error metric knows."""
     text = error.what
-    for word, kind in (("signature", "signature"), ("signed", "signature"), ("golden", "golden_rows"),
-                       ("feature set", "feature_set"), ("digest", "digest"), ("manifest", "digest")):
+    for word, kind in (
+        ("signature", "signature"),
+        ("signed", "signature"),
+        ("golden", "golden_rows"),
+        ("feature set", "feature_set"),
+        ("digest", "digest"),
+        ("manifest", "digest"),
+    ):
         if word in text:
             return kind
     return "format"

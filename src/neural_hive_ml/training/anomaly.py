@@ -61,7 +61,9 @@ def train_anomaly(columns: TicketColumns, request: TrainingRequest, progress: Pr
         chosen = choose_threshold(label, raw)
         detectors[stage] = detector
         thresholds[stage] = float(detector.probability(np.array([chosen.raw]))[0])
-        rules.append(f"{stage}: {chosen.rule} (validation precision {chosen.precision:.2f}, recall {chosen.recall:.2f})")
+        rules.append(
+            f"{stage}: {chosen.rule} (validation precision {chosen.precision:.2f}, recall {chosen.recall:.2f})"
+        )
         provenance[f"forest-{stage}.skops"] = forest_bytes
     scorer = AnomalyScorer(binding, frozen.quantiles, detectors, thresholds)
     cases = _judge(scorer, judged)
@@ -82,12 +84,15 @@ def _frozen_durations(data: DurationRows, request: TrainingRequest) -> FittedQua
     ended = data.ended_at_ms[data.fit]
     if len(ended) < 100:
         raise NotEnoughData(
-            f"{len(ended)} completed tickets in the fit part, 100 needed", have=len(ended), need=100,
+            f"{len(ended)} completed tickets in the fit part, 100 needed",
+            have=len(ended),
+            need=100,
             remedy="a longer --training-window-days",
         )
     later = ended >= np.quantile(ended, 0.8)
-    return fit_quantiles(data.rows[data.fit], data.log_duration[data.fit], later, seed=request.seed,
-                         threads=request.threads)
+    return fit_quantiles(
+        data.rows[data.fit], data.log_duration[data.fit], later, seed=request.seed, threads=request.threads
+    )
 
 
 def _judge(scorer: AnomalyScorer, judged: JudgedRows) -> HoldoutCases:
@@ -97,13 +102,22 @@ def _judge(scorer: AnomalyScorer, judged: JudgedRows) -> HoldoutCases:
     score = scorer.score(rows)
     flagged = (score >= scorer.thresholds[behaviour.ENDED]).astype(float)
     return HoldoutCases(
-        "anomaly", judged.digest, judged.label[mine], flagged, judged.created_at_ms[mine] // _SIX_HOURS_MS, score,
+        "anomaly",
+        judged.digest,
+        judged.label[mine],
+        flagged,
+        judged.created_at_ms[mine] // _SIX_HOURS_MS,
+        score,
         np.where(judged.kind[mine] == "", "untouched", judged.kind[mine]),
     )
 
 
 def _evaluate(
-    scorer: AnomalyScorer, judged: JudgedRows, cases: HoldoutCases, split: TimeSplit, request: TrainingRequest,
+    scorer: AnomalyScorer,
+    judged: JudgedRows,
+    cases: HoldoutCases,
+    split: TimeSplit,
+    request: TrainingRequest,
     rules: list[str],
 ) -> Evaluation:
     assert cases.score is not None
@@ -122,20 +136,35 @@ def _evaluate(
         flagged = (score >= scorer.thresholds[stage]).astype(float)
         block = judged.created_at_ms[mine] // _SIX_HOURS_MS
         at_stage = anomaly_metrics(judged.label[mine], flagged, score, block, rng)
-        slices += [Metric(f"{m.name} at stage {stage}", m.value, m.n, m.low, m.high, positives=m.positives)
-                   for m in at_stage[:4]]
+        slices += [
+            Metric(f"{m.name} at stage {stage}", m.value, m.n, m.low, m.high, positives=m.positives)
+            for m in at_stage[:4]
+        ]
     return Evaluation(
-        model_name=anomaly_model_name(request.algorithm or "isolation_forest"), primary="f1", metrics=metrics,
-        baselines=raw_forest_baseline(judged, request.seed), holdout_from_ms=split.holdout_from_ms,
-        holdout_until_ms=split.until_ms, slices=tuple(slices),
-        notes=("truth: injected anomalies of named kinds, 2 % of tickets; genuine outliers count as false alarms",
-               *rules),
+        model_name=anomaly_model_name(request.algorithm or "isolation_forest"),
+        primary="f1",
+        metrics=metrics,
+        baselines=raw_forest_baseline(judged, request.seed),
+        holdout_from_ms=split.holdout_from_ms,
+        holdout_until_ms=split.until_ms,
+        slices=tuple(slices),
+        notes=(
+            "truth: injected anomalies of named kinds, 2 % of tickets; genuine outliers count as false alarms",
+            *rules,
+        ),
     )
 
 
 def _pack(
-    scorer: AnomalyScorer, provenance: dict[str, bytes], frame: FeatureFrame, statistics: Statistics, judged: JudgedRows,
-    columns: TicketColumns, request: TrainingRequest, split: TimeSplit, rules: list[str],
+    scorer: AnomalyScorer,
+    provenance: dict[str, bytes],
+    frame: FeatureFrame,
+    statistics: Statistics,
+    judged: JudgedRows,
+    columns: TicketColumns,
+    request: TrainingRequest,
+    split: TimeSplit,
+    rules: list[str],
 ) -> PackedModel:
     arrays = scorer.duration.to_arrays("duration")
     for stage, detector in scorer.stages.items():
@@ -143,23 +172,36 @@ def _pack(
     golden = golden_rows(judged.frame.rows[judged.part == 2])
     algorithm = request.algorithm or "isolation_forest"
     return PackedModel(
-        name=anomaly_model_name(algorithm), family="anomaly", algorithm=algorithm,
-        feature_set_version=FEATURE_SET_VERSION, arrays=arrays,
-        documents={"binding": scorer.binding.to_document(), "inputs": list(NAMES), "outputs": ["anomaly_score"],
-                   "signals": list(behaviour.NAMES)},
+        name=anomaly_model_name(algorithm),
+        family="anomaly",
+        algorithm=algorithm,
+        feature_set_version=FEATURE_SET_VERSION,
+        arrays=arrays,
+        documents={
+            "binding": scorer.binding.to_document(),
+            "inputs": list(NAMES),
+            "outputs": ["anomaly_score"],
+            "signals": list(behaviour.NAMES),
+        },
         policy={"thresholds": dict(scorer.thresholds), "rules": rules},
         golden=GoldenRows(golden, scorer.reproduce(golden), tolerance=1e-9),
-        lineage=lineage_of(columns, request, split), statistics=statistics.snapshot(),
-        profile=model_profile(frame, timezone=request.timezone), provenance=provenance,
+        lineage=lineage_of(columns, request, split),
+        statistics=statistics.snapshot(),
+        profile=model_profile(frame, timezone=request.timezone),
+        provenance=provenance,
     )
 
 
 def _figures(scorer: AnomalyScorer, judged: JudgedRows, cases: HoldoutCases) -> tuple[Figure, ...]:
     assert cases.score is not None
     logit = np.log10(np.clip(cases.score, 1e-6, 1))
-    return (Figure(
-        "Anomaly score on the hold-out", "histogram",
-        {"untouched": logit[cases.truth == 0], "injected": logit[cases.truth == 1]},
-        "log10 of the score", "tickets",
-        marks={"threshold": float(np.log10(max(scorer.thresholds[behaviour.ENDED], 1e-6)))},
-    ),)
+    return (
+        Figure(
+            "Anomaly score on the hold-out",
+            "histogram",
+            {"untouched": logit[cases.truth == 0], "injected": logit[cases.truth == 1]},
+            "log10 of the score",
+            "tickets",
+            marks={"threshold": float(np.log10(max(scorer.thresholds[behaviour.ENDED], 1e-6)))},
+        ),
+    )

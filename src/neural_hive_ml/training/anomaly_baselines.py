@@ -9,9 +9,26 @@ from neural_hive_ml.training.judged import JudgedRows
 from neural_hive_ml.training.threshold import choose_threshold
 
 # The guide's fields: risk, capabilities, parameters, QoS, type, calendar, estimate, SLA, retries, and the run time.
-_RAW = ("risk_band", "capabilities", "log_parameter_bytes", "priority", "delivery_mode", "consistency", "durability",
-        "hour_sin", "hour_cos", "weekday_sin", "weekday_cos", "weekend", "business_hours", "log_estimate",
-        "log_sla_timeout", "log_retries", "log_duration", "estimate_to_sla")
+_RAW = (
+    "risk_band",
+    "capabilities",
+    "log_parameter_bytes",
+    "priority",
+    "delivery_mode",
+    "consistency",
+    "durability",
+    "hour_sin",
+    "hour_cos",
+    "weekday_sin",
+    "weekday_cos",
+    "weekend",
+    "business_hours",
+    "log_estimate",
+    "log_sla_timeout",
+    "log_retries",
+    "log_duration",
+    "estimate_to_sla",
+)
 
 
 def raw_forest_baseline(judged: JudgedRows, seed: int) -> tuple[BaselineFigure, ...]:

@@ -45,17 +45,23 @@ def train_duration(columns: TicketColumns, request: TrainingRequest, progress: P
     data = duration_rows(columns, frame.of_stage("created"), split)
     _enough(data)
     use = data.fit | data.validation
-    fitted = fit_quantiles(data.rows[use], data.log_duration[use], data.validation[use], seed=request.seed,
-                           threads=request.threads)
+    fitted = fit_quantiles(
+        data.rows[use], data.log_duration[use], data.validation[use], seed=request.seed, threads=request.threads
+    )
     scorer = DurationScorer(fitted.quantiles, binding)
     cases, forecast = _judge(scorer, data, columns)
     rng = np.random.default_rng(request.seed)
     evaluation = Evaluation(
-        model_name=scheduling_model_name(request.algorithm or "xgboost"), primary="mae",
+        model_name=scheduling_model_name(request.algorithm or "xgboost"),
+        primary="mae",
         metrics=duration_metrics(cases.truth, forecast, cases.block, rng),
-        baselines=baselines(data), holdout_from_ms=split.holdout_from_ms, holdout_until_ms=split.until_ms,
-        notes=(f"validation MAE of the mixes, ms: { {k: round(v) for k, v in fitted.validation_mae_ms.items()} }",
-               "tickets still open at the end of the window are not judged: their run time is not known"),
+        baselines=baselines(data),
+        holdout_from_ms=split.holdout_from_ms,
+        holdout_until_ms=split.until_ms,
+        notes=(
+            f"validation MAE of the mixes, ms: { {k: round(v) for k, v in fitted.validation_mae_ms.items()} }",
+            "tickets still open at the end of the window are not judged: their run time is not known",
+        ),
     )
     model = _pack(scorer, fitted.provenance, frame, statistics, data, columns, request, split)
     return Candidate(model, evaluation, cases, _figures(cases.truth, forecast))
@@ -90,12 +96,17 @@ def baselines(data: DurationRows) -> tuple[BaselineFigure, ...]:
 
 
 def _enough(data: DurationRows) -> None:
-    for name, mask, need in (("fit", data.fit, 100), ("validation", data.validation, FEWEST_HOLDOUT),
-                             ("hold-out", data.holdout, FEWEST_HOLDOUT)):
+    for name, mask, need in (
+        ("fit", data.fit, 100),
+        ("validation", data.validation, FEWEST_HOLDOUT),
+        ("hold-out", data.holdout, FEWEST_HOLDOUT),
+    ):
         if int(mask.sum()) < need:
             raise NotEnoughData(
-                f"{int(mask.sum())} completed tickets in the {name} part, {need} needed", have=int(mask.sum()),
-                need=need, remedy="a longer --training-window-days",
+                f"{int(mask.sum())} completed tickets in the {name} part, {need} needed",
+                have=int(mask.sum()),
+                need=need,
+                remedy="a longer --training-window-days",
             )
 
 
@@ -105,25 +116,41 @@ def _judge(scorer: DurationScorer, data: DurationRows, columns: TicketColumns) -
     digest = sha256("\n".join(map(str, columns.ticket_id[ticket])).encode()).hexdigest()
     types = np.array(TASK_TYPES, dtype=object)[columns.task_type[ticket]]
     return HoldoutCases(
-        "scheduling", digest, data.duration_ms[data.holdout], forecast[:, 1],
-        columns.created_at_ms[ticket] // _SIX_HOURS_MS, slice_of=types,
+        "scheduling",
+        digest,
+        data.duration_ms[data.holdout],
+        forecast[:, 1],
+        columns.created_at_ms[ticket] // _SIX_HOURS_MS,
+        slice_of=types,
     ), forecast
 
 
 def _pack(
-    scorer: DurationScorer, provenance: dict[str, bytes], frame: FeatureFrame, statistics: Statistics,
-    data: DurationRows, columns: TicketColumns, request: TrainingRequest, split: TimeSplit,
+    scorer: DurationScorer,
+    provenance: dict[str, bytes],
+    frame: FeatureFrame,
+    statistics: Statistics,
+    data: DurationRows,
+    columns: TicketColumns,
+    request: TrainingRequest,
+    split: TimeSplit,
 ) -> PackedModel:
     golden = golden_rows(data.rows[data.holdout])
     return PackedModel(
-        name=scheduling_model_name(request.algorithm or "xgboost"), family="scheduling",
-        algorithm=request.algorithm or "xgboost", feature_set_version=FEATURE_SET_VERSION,
+        name=scheduling_model_name(request.algorithm or "xgboost"),
+        family="scheduling",
+        algorithm=request.algorithm or "xgboost",
+        feature_set_version=FEATURE_SET_VERSION,
         arrays=scorer.quantiles.to_arrays("duration"),
-        documents={"binding": scorer.binding.to_document(), "inputs": list(NAMES),
-                   "outputs": ["duration_ms_p10", "duration_ms_p50", "duration_ms_p90"]},
+        documents={
+            "binding": scorer.binding.to_document(),
+            "inputs": list(NAMES),
+            "outputs": ["duration_ms_p10", "duration_ms_p50", "duration_ms_p90"],
+        },
         policy={"coverage": 0.8},
         golden=GoldenRows(golden, scorer.reproduce(golden), tolerance=1e-6),
-        lineage=lineage_of(columns, request, split), statistics=statistics.snapshot(),
+        lineage=lineage_of(columns, request, split),
+        statistics=statistics.snapshot(),
         profile=model_profile(frame, predictions=_out_of_sample(scorer, frame, data), timezone=request.timezone),
         provenance=provenance,
     )
@@ -141,14 +168,17 @@ def _out_of_sample(scorer: DurationScorer, frame: FeatureFrame, data: DurationRo
 
 def golden_rows(rows: Floats, most: int = 64) -> Floats:
     """Return at most 64 rows, evenly spread."""
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))].copy()
+    return np.array(rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))])
 
 
 def _figures(truth: Floats, forecast: Floats) -> tuple[Figure, ...]:
     some = np.unique(np.linspace(0, len(truth) - 1, min(2000, len(truth))).astype(int))
-    return (Figure(
-        "Duration: predicted against actual", "scatter",
-        {"x": truth[some] / 1000, "y": forecast[some, 1] / 1000}, "actual, s", "predicted, s",
-    ),)
-
-
+    return (
+        Figure(
+            "Duration: predicted against actual",
+            "scatter",
+            {"x": truth[some] / 1000, "y": forecast[some, 1] / 1000},
+            "actual, s",
+            "predicted, s",
+        ),
+    )

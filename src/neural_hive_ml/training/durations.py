@@ -38,14 +38,20 @@ class DurationRows:
 def duration_rows(columns: TicketColumns, created: FeatureFrame, split: TimeSplit) -> DurationRows:
     """Pick the tickets whose run time is known from creation rows, in their order. O(n)."""
     t = created.ticket
-    duration = np.where(columns.actual_duration_ms[t] != MISSING_MS, columns.actual_duration_ms[t],
-                        columns.completed_at_ms[t] - columns.started_at_ms[t])
+    duration = np.where(
+        columns.actual_duration_ms[t] != MISSING_MS,
+        columns.actual_duration_ms[t],
+        columns.completed_at_ms[t] - columns.started_at_ms[t],
+    )
     known = (columns.status[t] == _COMPLETED) & (columns.completed_at_ms[t] != MISSING_MS)
     known &= (columns.actual_duration_ms[t] != MISSING_MS) | (columns.started_at_ms[t] != MISSING_MS)
     t, rows, duration = t[known], created.rows[known], duration[known]
     part, ended = split.part(columns.created_at_ms[t]), columns.completed_at_ms[t]
     return DurationRows(
-        rows, t, np.maximum(duration, 0).astype(float), ended,
+        rows,
+        t,
+        np.maximum(duration, 0).astype(float),
+        ended,
         fit=(part == 0) & (ended < split.validation_from_ms),
         validation=(part == 1) & (ended < split.holdout_from_ms),
         holdout=part == 2,

@@ -32,7 +32,7 @@ class JudgedRows:
     @property
     def label(self) -> npt.NDArray[np.float64]:
         """1.0 where the ticket is an injected anomaly."""
-        return (self.kind != "").astype(float)
+        return np.asarray(self.kind != "", dtype=np.float64)
 
 
 def judged_rows(
@@ -50,7 +50,11 @@ def judged_rows(
     created = injected.columns.created_at_ms[frame.ticket]
     text = "\n".join(f"{i}{k}" for i, k in zip(injected.columns.ticket_id, injected.kind, strict=True))
     return JudgedRows(
-        frame, injected.kind[frame.ticket], split.part(created), created, injected.columns.status[frame.ticket],
+        frame,
+        injected.kind[frame.ticket],
+        split.part(created),
+        created,
+        injected.columns.status[frame.ticket],
         sha256(f"{text}{split}".encode()).hexdigest(),
     )
 
@@ -65,4 +69,6 @@ def _looks(injected: Injected, rng: np.random.Generator) -> RunningMoments:
         plain = rng.choice(who[~marked], size=_MOST_LOOKS - int(marked.sum()), replace=False)
         who = np.sort(np.concatenate([who[marked], plain]))
     lasted = c.completed_at_ms[who] - c.started_at_ms[who]
-    return RunningMoments(who.astype(np.intp), c.started_at_ms[who] + (rng.uniform(0.05, 0.95, len(who)) * lasted).astype(np.int64))
+    return RunningMoments(
+        who.astype(np.intp), c.started_at_ms[who] + (rng.uniform(0.05, 0.95, len(who)) * lasted).astype(np.int64)
+    )

@@ -21,6 +21,7 @@ def judge_against(
     *,
     profile: str,
     allow_synthetic: bool = False,
+    allow_below_floor: bool = False,
 ) -> Verdict:
     """Judge a candidate against `champion` (None: there is none) on the hold-out of `columns` under `request`.
 
@@ -38,7 +39,8 @@ def judge_against(
             comparison = compare(candidate.cases, answers, evaluation.primary, rng, asked.harm)
         except (ArtifactRefused, ValueError) as error:
             unanswerable = f"the champion cannot answer this hold-out: {error}"
-    return judge(evaluation, asked, comparison, Standing(model.synthetic, allow_synthetic, unanswerable))
+    standing = Standing(model.synthetic, allow_synthetic, allow_below_floor, unanswerable)
+    return judge(evaluation, asked, comparison, standing)
 
 
 def _same_features(champion: PackedModel, candidate: PackedModel) -> None:

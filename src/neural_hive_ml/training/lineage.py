@@ -50,8 +50,12 @@ def _versions() -> dict[str, str]:
 
 def _command(request: TrainingRequest) -> str:
     parts = [
-        "hive-ml train", f"--model-type {request.family}", f"--as-of {request.as_of_ms}",
-        f"--training-window-days {request.window_days}", f"--min-samples {request.min_samples}", f"--seed {request.seed}",
+        "hive-ml train",
+        f"--model-type {request.family}",
+        f"--as-of {request.as_of_ms}",
+        f"--training-window-days {request.window_days}",
+        f"--min-samples {request.min_samples}",
+        f"--seed {request.seed}",
     ]
     if request.algorithm:
         parts.append(f"--model-algorithm {request.algorithm}")

@@ -1,5 +1,6 @@
 """The load predictor: completions ahead from now, judged at rolling origins against repeating last week."""
 
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,17 +11,20 @@ from neural_hive_ml.errors import NotEnoughData, UsageError
 from neural_hive_ml.evaluation.cases import HoldoutCases
 from neural_hive_ml.evaluation.figure import Figure
 from neural_hive_ml.evaluation.forecast_metrics import ForecastCases, load_baselines, load_metrics
+from neural_hive_ml.evaluation.load_profile import build_load_profile
 from neural_hive_ml.evaluation.verdict import Evaluation
 from neural_hive_ml.features.series import CountSeries, completions, local_ms, week_slot
 from neural_hive_ml.features.spec import FEATURE_SET_VERSION
 from neural_hive_ml.scoring.load import LoadForecaster, input_names, output_names
 from neural_hive_ml.scoring.load_base import LoadBase
 from neural_hive_ml.scoring.load_memory import ResidualMemory
+from neural_hive_ml.scoring.load_mix import WAYS, mix, ways_of
 from neural_hive_ml.scoring.load_spread import Spread, fit_spread
 from neural_hive_ml.scoring.packed import GoldenRows, PackedModel
 from neural_hive_ml.tickets.columns import TicketColumns
 from neural_hive_ml.training.lineage import lineage_of
 from neural_hive_ml.training.load_memory import fit_memory
+from neural_hive_ml.training.load_mix import fit_weights
 from neural_hive_ml.training.load_origins import (
     Origins,
     holdout_origins,
@@ -61,7 +65,7 @@ def train_load(columns: TicketColumns, request: TrainingRequest, progress: Progr
     name = load_model_name(forecaster.horizon_minutes)
     evaluation = Evaluation(
         model_name=name,
-        primary="mape",
+        primary="wape",
         metrics=load_metrics(cases, rng),
         baselines=load_baselines(
             cases.truth,
@@ -88,6 +92,7 @@ def train_load(columns: TicketColumns, request: TrainingRequest, progress: Progr
         },
         policy={"coverage": 0.8},
         golden=_golden(forecaster, origins),
+        profile=build_load_profile(hours.counts, hours.start_ms, request.timezone),
         lineage=lineage_of(columns, request),
         horizon_minutes=forecaster.horizon_minutes,
     )
@@ -123,18 +128,18 @@ def fit_load(hours: CountSeries, request: TrainingRequest) -> LoadForecaster:
     memory = _memory(early, hours, learned, ahead, request.timezone)
     raw = _forecaster(early, memory, request)
     origins = origins_at(hours, np.arange(learned, len(hours) - ahead + 1), ahead)
-    forecast = raw.hourly(origins.counts, origins.at_ms)
-    factor = centre_factor(origins.totals, forecast.sum(axis=1))
-    forecast = forecast * factor
-    base = _fit_base(hours, request)
-    return LoadForecaster(
-        base,
-        memory,
-        fit_spread(origins.totals, forecast.sum(axis=1)),
-        fit_spread(origins.truth.ravel(), forecast.ravel()),
-        factor,
-        raw.horizon_minutes,
-        request.timezone,
+    modelled = raw.modelled(origins.counts, origins.at_ms)
+    factor = centre_factor(origins.totals, modelled.sum(axis=1))
+    ways = ways_of(origins.counts, modelled * factor)
+    weights = fit_weights(origins.totals, ways.sum(axis=2))
+    forecast = mix(weights, ways)
+    return replace(
+        raw,
+        base=_fit_base(hours, request),
+        spread=fit_spread(origins.totals, forecast.sum(axis=1)),
+        bucket_spread=fit_spread(origins.truth.ravel(), forecast.ravel()),
+        factor=factor,
+        weights=weights,
     )
 
 
@@ -158,6 +163,7 @@ def pack(forecaster: LoadForecaster) -> dict[str, npt.NDArray[np.generic]]:
         "spread.total": forecaster.spread.to_array(),
         "spread.bucket": forecaster.bucket_spread.to_array(),
         "factor": np.array([forecaster.factor]),
+        "mix.weights": forecaster.weights,
     }
 
 
@@ -180,7 +186,8 @@ def _memory(base: LoadBase, hours: CountSeries, first: int, ahead: int, timezone
 
 def _forecaster(base: LoadBase, memory: ResidualMemory, request: TrainingRequest) -> LoadForecaster:
     none = Spread(1.0, 1.0, 0.0, 0.0)
-    return LoadForecaster(base, memory, none, none, 1.0, _horizon(request), request.timezone)
+    only_model = np.eye(1, len(WAYS))[0]
+    return LoadForecaster(base, memory, none, none, 1.0, only_model, _horizon(request), request.timezone)
 
 
 def _answers(forecaster: LoadForecaster, origins: Origins) -> ForecastCases:

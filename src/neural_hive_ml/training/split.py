@@ -38,7 +38,9 @@ def split_by_time(columns: TicketColumns, until_ms: int, min_samples: int) -> Ti
     n = len(columns)
     if n < max(min_samples, 20):
         raise NotEnoughData(
-            f"{n:,} tickets in the window, {min_samples:,} needed", have=n, need=min_samples,
+            f"{n:,} tickets in the window, {min_samples:,} needed",
+            have=n,
+            need=min_samples,
             remedy="a longer --training-window-days, a smaller --min-samples, or more tickets",
         )
     created = np.sort(columns.created_at_ms)

@@ -31,7 +31,9 @@ def fit_stage(signals: Floats, stage: str, seed: int) -> tuple[StageDetector, by
 
     if len(signals) < _FEWEST:
         raise NotEnoughData(
-            f"{len(signals)} rows at stage {stage}, {_FEWEST} needed", have=len(signals), need=_FEWEST,
+            f"{len(signals)} rows at stage {stage}, {_FEWEST} needed",
+            have=len(signals),
+            need=_FEWEST,
             remedy="a longer --training-window-days",
         )
     positions = behaviour.positions(stage)

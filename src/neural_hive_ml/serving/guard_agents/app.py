@@ -26,7 +26,7 @@ from neural_hive_ml.serving.http.body import MAX_BATCH_BYTES, MAX_BATCH_TICKETS,
 from neural_hive_ml.serving.http.problem import Problem, problem_of
 from neural_hive_ml.serving.http.shell import Shell, on_hive_error, on_http_exception, on_problem
 from neural_hive_ml.tickets.decode import decode_ticket
-from neural_hive_ml.tickets.lifecycle import events_of
+from neural_hive_ml.tickets.lifecycle import LifecycleEvent, events_of
 
 log = structlog.get_logger("serving")
 _encode = msgspec.json.Encoder().encode
@@ -53,7 +53,11 @@ class GuardAgents:
         """Return the ASGI app."""
         routes = [
             Route("/api/v1/tickets/score", self._counted("tickets_score", self.score), methods=["POST"]),
-            Route("/api/v1/tickets/score/batch", self._counted("tickets_score_batch", self.score_batch), methods=["POST"]),
+            Route(
+                "/api/v1/tickets/score/batch",
+                self._counted("tickets_score_batch", self.score_batch),
+                methods=["POST"],
+            ),
             Route("/api/v1/tickets/events", self._counted("tickets_events", self.learn), methods=["POST"]),
             Route("/api/v1/model/refresh", self._counted("other", self.refresh_now), methods=["POST"]),
             Route("/health", self.health),
@@ -63,7 +67,9 @@ class GuardAgents:
             Route("/metrics", self.exposition),
         ]
         return Starlette(
-            routes=routes, middleware=[Middleware(Shell)], lifespan=self._lifespan,
+            routes=routes,
+            middleware=[Middleware(Shell)],
+            lifespan=self._lifespan,
             exception_handlers={Problem: on_problem, HiveError: on_hive_error, HTTPException: on_http_exception},
         )
 
@@ -75,14 +81,15 @@ class GuardAgents:
             outcome = "server_error"
             try:
                 response = await handler(request)
-                outcome = "degraded" if response.headers.get("x-degraded") else "ok"
-                return response
             except Problem as problem:
                 outcome = "client_error" if problem.status < 500 else "server_error"
                 raise
             except HiveError as error:
                 outcome = "client_error" if problem_of(error).status < 500 else "server_error"
                 raise
+            else:
+                outcome = "degraded" if response.headers.get("x-degraded") else "ok"
+                return response
             finally:
                 self.metrics.requests.inc(route, outcome)
                 self.metrics.request_seconds.observe(perf_counter() - began, route)
@@ -108,8 +115,16 @@ class GuardAgents:
             try:
                 answer = self.scoring.score(decode_ticket(bytes(raw)))
             except HiveError as error:
-                results.append({"error": {"position": position, "field": getattr(error, "field", ""), "detail": error.what,
-                                          "remedy": error.remedy}})
+                results.append(
+                    {
+                        "error": {
+                            "position": position,
+                            "field": getattr(error, "field", ""),
+                            "detail": error.what,
+                            "remedy": error.remedy,
+                        }
+                    }
+                )
                 continue
             self._count(answer)
             degraded = degraded or answer.degraded
@@ -122,7 +137,7 @@ class GuardAgents:
         """Lifecycle: the statistics learn every event that the posted tickets prove, each once."""
         self.keyring.allow(request, "score")
         counts = {"learned": 0, "duplicate": 0, "invalid": 0}
-        events = []
+        events: list[LifecycleEvent] = []
         for raw in _batch(await read_body(request, MAX_BATCH_BYTES)):
             try:
                 events.extend(events_of(decode_ticket(bytes(raw))))
@@ -176,12 +191,17 @@ class GuardAgents:
             if result.outcome == "swapped" or self.scoring.statistics.current.as_of_ms == 0:
                 self.scoring.statistics.begin(Statistics.restore(loaded.artifact.model.statistics), scorer.binding)
             self.metrics.model_version.set(loaded.published.version, slot.name, "champion")
-            self.metrics.model_info.show(slot.name, "champion", str(loaded.published.version), loaded.artifact.digest[:16])
+            self.metrics.model_info.show(
+                slot.name, "champion", str(loaded.published.version), loaded.artifact.digest[:16]
+            )
             if result.outcome == "swapped":
                 self.metrics.swaps.inc(slot.name)
         self._show_statistics()
-        return {"outcome": result.outcome, "reason": result.reason,
-                "version": loaded.published.version if loaded else None}
+        return {
+            "outcome": result.outcome,
+            "reason": result.reason,
+            "version": loaded.published.version if loaded else None,
+        }
 
     def _show_statistics(self) -> None:
         statistics = self.scoring.statistics.current
@@ -201,15 +221,19 @@ class GuardAgents:
         model = None
         if loaded is not None:
             model = {
-                "name": loaded.published.name, "version": loaded.published.version, "digest": loaded.artifact.digest,
-                "source": loaded.source, "golden_rows": loaded.artifact.golden_rows,
+                "name": loaded.published.name,
+                "version": loaded.published.version,
+                "digest": loaded.artifact.digest,
+                "source": loaded.source,
+                "golden_rows": loaded.artifact.golden_rows,
                 "age_s": max(self.scoring.clock.now_ms() - loaded.loaded_at_ms, 0) // 1000,
             }
         statistics = self.scoring.statistics.current
         return {
             "ready": loaded is not None,
             "status": "ok" if loaded is not None and not slot.failure else "degraded",
-            "model": model, "failure": slot.failure,
+            "model": model,
+            "failure": slot.failure,
             "statistics": {"sequence": statistics.sequence, "as_of_ms": statistics.as_of_ms},
         }
 
@@ -227,10 +251,12 @@ class GuardAgents:
         while True:
             try:
                 await run_in_threadpool(self.refresh)
-            except Exception as error:  # noqa: BLE001 - whatever it was, the next round must come; it is logged whole
-                log.error("serving.refresh_failed", exc_info=error)
+            except Exception:
+                log.exception("serving.refresh_failed")
             # Without a model look again soon; with one, at the configured pace.
-            await asyncio.sleep(self.refresh_seconds if self.scoring.slot.current else min(self.refresh_seconds, 5.0))
+            await asyncio.sleep(
+                self.refresh_seconds if self.scoring.slot.current else min(self.refresh_seconds, 5.0)
+            )
 
 
 def _batch(body: bytes) -> list[msgspec.Raw]:
@@ -239,8 +265,12 @@ def _batch(body: bytes) -> list[msgspec.Raw]:
     except msgspec.DecodeError as error:
         raise Problem(400, "Not a batch", str(error), remedy='send {"tickets": [...]}') from error
     if len(raws) > MAX_BATCH_TICKETS:
-        raise Problem(413, "Batch too large", f"{len(raws):,} tickets, at most {MAX_BATCH_TICKETS:,}",
-                      remedy="send smaller batches")
+        raise Problem(
+            413,
+            "Batch too large",
+            f"{len(raws):,} tickets, at most {MAX_BATCH_TICKETS:,}",
+            remedy="send smaller batches",
+        )
     return raws
 
 
@@ -249,8 +279,13 @@ def _moment(request: Request) -> int | None:
     if text is None:
         return None
     if not text.lstrip("-").isdigit() or len(text) > 15:
-        raise Problem(400, "Bad request", f"at_ms={text[:40]!r} is no time", field="at_ms",
-                      remedy="send UTC epoch milliseconds")
+        raise Problem(
+            400,
+            "Bad request",
+            f"at_ms={text[:40]!r} is no time",
+            field="at_ms",
+            remedy="send UTC epoch milliseconds",
+        )
     return int(text)
 
 

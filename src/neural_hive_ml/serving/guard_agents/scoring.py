@@ -77,13 +77,22 @@ class TicketScoring:
         row = feature_row(ticket, shown, moment, self.statistics.current, scorer.binding)
         verdict = scorer.decide(row)
         return TicketAnswer(
-            ticket_id=ticket.ticket_id, is_anomaly=verdict.is_anomaly, anomaly_score=verdict.score,
-            threshold=verdict.threshold, anomaly_type=verdict.anomaly_type or None, severity=verdict.severity,
-            confidence=verdict.confidence, explanation=verdict.explanation,
-            contributions=tuple(Reason(c.signal, c.rarity, c.words) for c in verdict.contributions), stage=shown,
-            model_type=loaded.artifact.model.algorithm, model_name=loaded.published.name,
-            model_version=loaded.published.version, statistics_sequence=self.statistics.current.sequence,
-            latency_ms=(perf_counter_ns() - began) / 1e6, degraded=False,
+            ticket_id=ticket.ticket_id,
+            is_anomaly=verdict.is_anomaly,
+            anomaly_score=verdict.score,
+            threshold=verdict.threshold,
+            anomaly_type=verdict.anomaly_type or None,
+            severity=verdict.severity,
+            confidence=verdict.confidence,
+            explanation=verdict.explanation,
+            contributions=tuple(Reason(c.signal, c.rarity, c.words) for c in verdict.contributions),
+            stage=shown,
+            model_type=loaded.artifact.model.algorithm,
+            model_name=loaded.published.name,
+            model_version=loaded.published.version,
+            statistics_sequence=self.statistics.current.sequence,
+            latency_ms=(perf_counter_ns() - began) / 1e6,
+            degraded=False,
         )
 
     def score_all(self, tickets: Sequence[Ticket]) -> list[TicketAnswer]:
@@ -101,11 +110,21 @@ class TicketScoring:
         """What can be said without a model; it says that it is only this."""
         reasons = rules_of(ticket)
         return TicketAnswer(
-            ticket_id=ticket.ticket_id, is_anomaly=bool(reasons), anomaly_score=None, threshold=None,
-            anomaly_type=reasons[0].signal if reasons else None, severity="medium" if reasons else "low", confidence=None,
+            ticket_id=ticket.ticket_id,
+            is_anomaly=bool(reasons),
+            anomaly_score=None,
+            threshold=None,
+            anomaly_type=reasons[0].signal if reasons else None,
+            severity="medium" if reasons else "low",
+            confidence=None,
             explanation="degraded, rules only: " + ("; ".join(r.words for r in reasons) or "no rule applies"),
-            contributions=reasons, stage=stage, model_type="rules", model_name=self.slot.name, model_version=None,
-            statistics_sequence=self.statistics.current.sequence, latency_ms=(perf_counter_ns() - began) / 1e6,
+            contributions=reasons,
+            stage=stage,
+            model_type="rules",
+            model_name=self.slot.name,
+            model_version=None,
+            statistics_sequence=self.statistics.current.sequence,
+            latency_ms=(perf_counter_ns() - began) / 1e6,
             degraded=True,
         )
 
@@ -115,7 +134,9 @@ def check_stage(ticket: Ticket, stage: Stage) -> None:
     if stage not in STAGES:
         raise UsageError(f"stage {stage!r} is unknown", remedy=f"use {', '.join(STAGES)}")
     if stage == "ended" and (not ticket.ended or ticket.completed_at is None):
-        raise UsageError(f"ticket {ticket.ticket_id} has not ended", remedy="leave stage out, or send the ended ticket")
+        raise UsageError(
+            f"ticket {ticket.ticket_id} has not ended", remedy="leave stage out, or send the ended ticket"
+        )
     if stage == "running" and ticket.started_at is None:
         raise UsageError(f"ticket {ticket.ticket_id} has not started", remedy="leave stage out")
 
@@ -133,7 +154,9 @@ def rules_of(ticket: Ticket) -> tuple[Reason, ...]:
         reasons.append(Reason("excessive_retries", 0.0, f"{ticket.retry_count} retries, more than {MANY_RETRIES}"))
     took = ticket.actual_duration_ms
     if took is not None and took > NEARLY_ALL_OF_SLA * ticket.sla.timeout_ms:
-        reasons.append(Reason("timeout_risk", 0.0, f"took {took / max(ticket.sla.timeout_ms, 1):.0%} of its SLA timeout"))
+        reasons.append(
+            Reason("timeout_risk", 0.0, f"took {took / max(ticket.sla.timeout_ms, 1):.0%} of its SLA timeout")
+        )
     if len(ticket.required_capabilities) > MANY_CAPABILITIES:
         count = len(ticket.required_capabilities)
         reasons.append(Reason("capability_anomaly", 0.0, f"{count} capabilities, more than {MANY_CAPABILITIES}"))

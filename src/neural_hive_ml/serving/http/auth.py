@@ -67,8 +67,13 @@ class Keyring:
         header = request.headers.get("authorization", "")
         secret = header[7:] if header[:7].lower() == "bearer " else request.headers.get("x-api-key", "")
         if not secret:
-            raise Problem(401, "Authentication needed", "no API key was sent",
-                          remedy="send Authorization: Bearer KEY", headers=_CHALLENGE)
+            raise Problem(
+                401,
+                "Authentication needed",
+                "no API key was sent",
+                remedy="send Authorization: Bearer KEY",
+                headers=_CHALLENGE,
+            )
         digest = sha256(secret.encode()).hexdigest()
         found = None
         # Every key is compared, so that the time does not tell which matched.
@@ -76,13 +81,20 @@ class Keyring:
             if compare_digest(key.digest, digest):
                 found = key
         if found is None:
-            raise Problem(401, "Unknown API key", "the key is not valid (any more)", remedy="ask for a new key",
-                          headers=_CHALLENGE)
+            raise Problem(
+                401,
+                "Unknown API key",
+                "the key is not valid (any more)",
+                remedy="ask for a new key",
+                headers=_CHALLENGE,
+            )
         return Caller(found.key_id, found.roles)
 
     def allow(self, request: Request, role: str) -> Caller:
         """Return the caller if it has a role. Raises `Problem` 401 or 403."""
         caller = self.caller(request)
         if role not in caller.roles:
-            raise Problem(403, "Not allowed", f"key {caller.key_id} lacks the role {role}", remedy=f"use a key with {role}")
+            raise Problem(
+                403, "Not allowed", f"key {caller.key_id} lacks the role {role}", remedy=f"use a key with {role}"
+            )
         return caller

@@ -26,6 +26,8 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 def _too_large(limit: int, size: int) -> Problem:
     return Problem(
-        413, "Body too large", f"{size:,} bytes, at most {limit:,} are taken",
+        413,
+        "Body too large",
+        f"{size:,} bytes, at most {limit:,} are taken",
         remedy="send smaller batches, or pass references instead of large parameters",
     )

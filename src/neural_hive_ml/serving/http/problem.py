@@ -6,7 +6,14 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from neural_hive_ml.errors import HiveError, InvalidTicket, NotFound, RegistryUnavailable, StoreUnavailable, UsageError
+from neural_hive_ml.errors import (
+    HiveError,
+    InvalidTicket,
+    NotFound,
+    RegistryUnavailable,
+    StoreUnavailable,
+    UsageError,
+)
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -15,7 +22,13 @@ class Problem(Exception):
     """An answer that is an error; raised by handlers, rendered by the shell."""
 
     def __init__(
-        self, status: int, title: str, detail: str = "", *, field: str = "", remedy: str = "",
+        self,
+        status: int,
+        title: str,
+        detail: str = "",
+        *,
+        field: str = "",
+        remedy: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(title)
@@ -25,8 +38,13 @@ class Problem(Exception):
     def response(self, request_id: str = "") -> Response:
         """Render the problem."""
         body = {
-            "type": "about:blank", "title": self.title, "status": self.status, "detail": self.detail,
-            "field": self.field, "remedy": self.remedy, "request_id": request_id,
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "field": self.field,
+            "remedy": self.remedy,
+            "request_id": request_id,
         }
         content = msgspec.json.encode({k: v for k, v in body.items() if v not in {""}})
         return Response(content, self.status, media_type=PROBLEM_JSON, headers=self.headers)

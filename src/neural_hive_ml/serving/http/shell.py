@@ -46,12 +46,16 @@ class Shell:
 
         try:
             await self._app(scope, receive, send_with_headers)
-        except Exception as error:  # noqa: BLE001 - the edge: a bug becomes a 500 that says so, and a log with the trace
-            log.error("serving.request_failed", request_id=request_id, path=scope["path"], exc_info=error)
+        except Exception:
+            log.exception("serving.request_failed", request_id=request_id, path=scope["path"])
             if started:
                 raise
-            problem = Problem(500, "The request failed", "an unexpected error; it was logged",
-                              remedy=f"look in the log for request {request_id}")
+            problem = Problem(
+                500,
+                "The request failed",
+                "an unexpected error; it was logged",
+                remedy=f"look in the log for request {request_id}",
+            )
             await problem.response(request_id)(scope, receive, send_with_headers)
 
 
@@ -80,6 +84,6 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     """Starlette's own 404 and 405, as problems."""
     status = int(getattr(error, "status_code", 500))
     titles = {404: "No such path", 405: "Method not allowed"}
-    return Problem(status, titles.get(status, "Error"), remedy="see /openapi.json").response(request_id_of(request))
-
-
+    return Problem(status, titles.get(status, "Error"), remedy="see /openapi.json").response(
+        request_id_of(request)
+    )
