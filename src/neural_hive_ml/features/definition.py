@@ -195,7 +195,7 @@ def make_row(stage: int, now: float, raw: Floats, slots: Ints, tables: "Any") ->
     out.append(hour_familiarity(hours[slots[10]], hour, float(task[at.N_CREATED])))
     out.append(hour_familiarity(hours[slots[11]], hour, float(owner[at.N_CREATED])))
     out.append(size_deviation(task, float(raw[at.PARAMETER_SIZE])))
-    observed(out, stage, raw, task, owner, both, same, now)
+    observed(out, stage, raw, task, owner, both, same)
     return out
 
 
@@ -209,7 +209,7 @@ def size_deviation(task: Floats, size: float) -> float:
 
 
 def observed(
-    out: list[float], stage: int, raw: Floats, task: Floats, owner: Floats, both: Floats, same: Floats, now: float
+    out: list[float], stage: int, raw: Floats, task: Floats, owner: Floats, both: Floats, same: Floats
 ) -> None:
     """Append what is only known once the ticket runs or has ended; neutral zeros at its creation."""
     if stage == at.CREATED_STAGE:

@@ -58,9 +58,9 @@ def build_frame(
 ) -> tuple[FeatureFrame, Statistics]:
     """Replay tickets in time order and return their rows and the statistics at the end.
 
-    Events at one moment run in this order: ends and starts of tickets created earlier, creations, then starts and ends of
-    tickets created at that very moment; ties by ticket id. So the order of the input does not matter, and a row knows
-    nothing of what happens later. `learn_from` [n] masks tickets that are scored but never remembered (injections).
+    Events at one moment run in the order of `tickets.lifecycle.order_of`, looks at running tickets just before creations.
+    So the order of the input does not matter, and a row knows nothing of what happens later. `learn_from` [n] masks tickets
+    that are scored but never remembered (injections).
     `statistics` to begin with is copied, not changed. O(n log n).
     """
     memory = Statistics() if statistics is None else statistics.copy()
@@ -100,10 +100,10 @@ def build_frame(
         rows,
         compiled=compiled,
     )
-    happened = events.kind[order] != at.NO_EVENT
-    if happened.any():
-        memory.as_of_ms = max(memory.as_of_ms, int(at_ms[happened].max()))
-        memory.sequence += int((happened & learned[ticket]).sum())
+    remembered = (events.kind[order] != at.NO_EVENT) & learned[ticket]
+    if remembered.any():
+        memory.as_of_ms = max(memory.as_of_ms, int(at_ms[remembered].max()))
+        memory.sequence += int(remembered.sum())
     return FeatureFrame(rows, at_ms[emitted], ticket[emitted].astype(np.intp), stage[emitted]), memory
 
 
@@ -162,7 +162,9 @@ def _events(columns: TicketColumns, stages: Sequence[Stage], running: RunningMom
     ticket = np.concatenate([p[3] for p in parts]).astype(np.int64)
     at_ms = np.concatenate([p[4] for p in parts]).astype(np.int64)
     rank = np.concatenate([p[5] for p in parts])
-    by_id = np.argsort(np.argsort(columns.ticket_id.astype(str))) if len(columns) else np.zeros(0, dtype=np.intp)
+    # Python's own text order: NumPy's fixed-width text drops nulls at the end, and a long id would widen all of them.
+    by_id = np.empty(len(columns), dtype=np.intp)
+    by_id[np.argsort(columns.ticket_id)] = everyone
     order = np.lexsort((by_id[ticket], rank, at_ms))
     return _Events(kind, stage, emits, ticket, at_ms, order)
 
@@ -185,7 +187,7 @@ def _hide_what_is_not_known_yet(
     raw[looks, at.STARTED] = runs
     raw[looks, at.HAS_DURATION] = runs
     raw[looks, at.DURATION_MS] = np.where(runs, at_ms[looks] - started, 0)
-    raw[looks, at.WAIT_MS] = np.where(runs, started, at_ms[looks]) - created
+    raw[looks, at.WAIT_MS] = np.maximum(np.where(runs, started, at_ms[looks]) - created, 0)
     # Retries of a running ticket are what its document says; a final document's are not known while it ran.
     final = _ENDED_CODES[columns.status[ticket[looks]]]
     raw[looks, at.RETRY_COUNT] = np.where(final, 0, raw[looks, at.RETRY_COUNT])

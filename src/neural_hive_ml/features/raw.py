@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from math import log1p
+from math import fsum, log1p
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
-from neural_hive_ml.clock import HOUR_MS
+from neural_hive_ml.clock import MINUTE_MS
 from neural_hive_ml.features import layout as at
 from neural_hive_ml.features.binding import FeatureBinding, number
 from neural_hive_ml.tickets.columns import MISSING_MS, TicketColumns
@@ -20,19 +20,24 @@ _FAILED_CODES = np.array([status in FAILED_STATUSES for status in STATUSES])
 _SEPARATOR = "\x1f"
 
 
-@lru_cache(maxsize=100_000)
-def local_hour(hours_since_epoch: int, timezone: str) -> tuple[int, int]:
-    """Return (hour 0-23, weekday 0-6 from Monday) of an epoch hour in a time zone.
+# Time zones lie whole quarters of an hour from UTC.
+QUARTER_MS = 15 * MINUTE_MS
 
-    >>> local_hour(0, "UTC")
-    (0, 3)
+
+@lru_cache(maxsize=200_000)
+def local_hour(quarters_since_epoch: int, timezone: str) -> tuple[int, int]:
+    """Return (hour 0-23, weekday 0-6 from Monday) of a quarter of an hour, counted from the epoch, in a time zone.
+
+    >>> local_hour(0, "UTC"), local_hour(3, "Asia/Kolkata")
+    ((0, 3), (6, 3))
     """
     if timezone == "UTC":
-        return hours_since_epoch % 24, (hours_since_epoch // 24 + 3) % 7
+        return quarters_since_epoch // 4 % 24, (quarters_since_epoch // 96 + 3) % 7
     from datetime import UTC, datetime, timedelta
 
-    moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(hours=hours_since_epoch)).astimezone(ZoneInfo(timezone))
-    return moment.hour, moment.weekday()
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(minutes=15 * quarters_since_epoch)
+    local = moment.astimezone(ZoneInfo(timezone))
+    return local.hour, local.weekday()
 
 
 def raw_tickets(columns: TicketColumns, binding: FeatureBinding) -> Floats:
@@ -64,8 +69,8 @@ def raw_tickets(columns: TicketColumns, binding: FeatureBinding) -> Floats:
     span = np.where(ran, columns.completed_at_ms - columns.started_at_ms, 0)
     raw[:, at.DURATION_MS] = np.where(known, columns.actual_duration_ms, span)
     raw[:, at.HAS_DURATION] = known | ran
-    hours, inverse = np.unique(columns.created_at_ms // HOUR_MS, return_inverse=True)
-    local = np.array([local_hour(int(h), binding.timezone) for h in hours]).reshape(-1, 2)
+    quarters, inverse = np.unique(columns.created_at_ms // QUARTER_MS, return_inverse=True)
+    local = np.array([local_hour(int(q), binding.timezone) for q in quarters]).reshape(-1, 2)
     raw[:, [at.HOUR, at.WEEKDAY]] = local[inverse]
     for i in range(n):
         raw[i, at.CAPABILITIES] = len(columns.capabilities[i])
@@ -78,12 +83,10 @@ def fill_parameters(row: Floats, parameters: Mapping[str, str], binding: Feature
     if not parameters:
         row[at.PARAMETERS_MISSING] = len(binding.parameter_names)
         return
-    size, length = 0.0, 0
-    for name, text in parameters.items():
-        length += len(name) + len(text)
-        value = number(text)
-        if value is not None:
-            size += log1p(abs(value))
+    length = sum(map(len, parameters)) + sum(map(len, parameters.values()))
+    values = (number(text) for text in parameters.values())
+    # Rounded once, whatever the order: a store that sorts keys and a client that does not mean the same ticket.
+    size = fsum(log1p(abs(value)) for value in values if value is not None)
     missing = 0
     for i, name in enumerate(binding.parameter_names):
         value = number(parameters[name]) if name in parameters else None
@@ -105,21 +108,24 @@ def keys_of(
     type_code: int,
     risk_code: int,
 ) -> tuple[str, ...]:
-    """Return the key of each scope of `layout.SCOPES`; an empty key is nobody's and is not remembered."""
+    """Return the key of each scope of `layout.SCOPES`; an empty key is nobody's and is not remembered.
+
+    What is a part of a task's or an owner's tickets is nobody's where the whole is.
+    """
     text = _SEPARATOR.join(f"{k}={parameters[k]}" for k in sorted(parameters))
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     have = _SEPARATOR.join(sorted(capabilities))
     return (
         task,
         owner,
-        f"{owner}{_SEPARATOR}{task}" if owner else "",
-        f"{task}{_SEPARATOR}{digest}",
+        f"{owner}{_SEPARATOR}{task}" if owner and task else "",
+        f"{task}{_SEPARATOR}{digest}" if task else "",
         f"type {type_code}",
         f"risk {risk_code}",
         f"needs {have}",
         "everything",
-        f"{task}{_SEPARATOR}{have}",
-        f"{task}{_SEPARATOR}{risk_code}",
+        f"{task}{_SEPARATOR}{have}" if task else "",
+        f"{task}{_SEPARATOR}{risk_code}" if task else "",
         task,
         owner,
     )

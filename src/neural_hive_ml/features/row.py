@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from neural_hive_ml.clock import HOUR_MS
 from neural_hive_ml.features import layout as at
 from neural_hive_ml.features.binding import FeatureBinding
 from neural_hive_ml.features.frame import STAGES, Stage
 from neural_hive_ml.features.kernel import COMPILED, replay
-from neural_hive_ml.features.raw import fill_parameters, keys_of, local_hour
+from neural_hive_ml.features.raw import QUARTER_MS, fill_parameters, keys_of, local_hour
 from neural_hive_ml.features.spec import COLUMN_COUNT
 from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.tickets.lifecycle import LifecycleEvent
@@ -66,7 +65,7 @@ def raw_ticket(ticket: Ticket, stage: Stage, at_ms: int, binding: FeatureBinding
     row[at.DEPENDENCIES] = len(ticket.dependencies)
     row[at.MAX_RETRIES] = ticket.sla.max_retries
     row[at.CREATED_MS] = ticket.created_at
-    row[at.HOUR], row[at.WEEKDAY] = local_hour(ticket.created_at // HOUR_MS, binding.timezone)
+    row[at.HOUR], row[at.WEEKDAY] = local_hour(ticket.created_at // QUARTER_MS, binding.timezone)
     fill_parameters(row, ticket.parameters, binding)
     if stage == "created":
         return raw
@@ -83,7 +82,8 @@ def raw_ticket(ticket: Ticket, stage: Stage, at_ms: int, binding: FeatureBinding
             row[at.DURATION_MS] = at_ms - started
             row[at.WAIT_MS] = started - ticket.created_at
         else:
-            row[at.WAIT_MS] = at_ms - ticket.created_at
+            # The reader's clock may be behind the ticket's.
+            row[at.WAIT_MS] = max(at_ms - ticket.created_at, 0)
         return raw
     if started is not None:
         row[at.STARTED] = 1.0
