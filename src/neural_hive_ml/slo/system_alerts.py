@@ -9,6 +9,9 @@ _RUN: Final = "max by (job_name) (neural_hive_ml_job_run_timestamp_seconds{{{}}}
 _SUCCESS: Final = "max by (job_name) (neural_hive_ml_job_success_timestamp_seconds{{{}}})"
 _READABLE: Final = "on () max(neural_hive_ml_records_readable) == 1"
 
+# Four weeks are asked, so that the alert does not end by itself when it is a week old.
+_ARRIVED: Final = 'sum(increase(neural_hive_ml_tickets_received_total{{result="accepted"}}[$1h]{}))'
+
 
 def _job(title: str, name: str, job: str, *, late: str, when: str, logs: str) -> tuple[Alert, ...]:
     """Return the alerts of a scheduled job: it does not run, it never ran, it fails."""
@@ -176,12 +179,13 @@ SERVICES: Final = (
 INPUT: Final = (
     Alert(
         "MLTicketsStopped",
-        'sum(increase(neural_hive_ml_tickets_received_total{result="accepted"}[$1h])) == 0 '
-        'and sum(increase(neural_hive_ml_tickets_received_total{result="accepted"}[$1h] offset $7d)) > 20',
+        f"{_ARRIVED.format('')} == 0 and ("
+        + " or ".join(f"{_ARRIVED.format(f' offset ${days}d')} > 20" for days in (7, 14, 21, 28))
+        + ")",
         "15m",
         "warning",
         "No ticket has arrived for an hour",
-        "At the same hour last week there were more than twenty.",
+        "At this hour of one of the last four weeks there were more than twenty.",
         "the models watch nothing; all else looks well",
         "look at the orchestrator's ticket topic and at the consumer group",
         component="ml-input",
