@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.mlflow_server import laid_out, running_mlflow
+from tests.support.redis_server import running_redis
 from tests.support.servers import running_mongo
 
 
@@ -27,3 +28,10 @@ def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of MongoDB or its stand-in. Tests that use it are marked `services` and xdist_group("mongo")."""
     with running_mongo(tmp_path_factory.mktemp("mongo")) as uri:
         yield uri
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real Redis. Tests that use it are marked `services` and xdist_group("redis")."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url

@@ -14,8 +14,13 @@ TOOLS = Path(__file__).parents[2] / ".tools" / "testservers" / "bin"
 
 
 @contextmanager
-def running(command: Sequence[str], ready: Callable[[], bool], log: Path, seconds: float = 30.0) -> Iterator[None]:
-    """Run a server until the block ends; fail loudly when it is not installed, dies or never becomes ready."""
+def running(
+    command: Sequence[str], ready: Callable[[], bool], log: Path, seconds: float = 30.0
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """Run a server, in a process group of its own, until the block ends.
+
+    Fails loudly when the server is not installed, dies or never becomes ready.
+    """
     if not Path(command[0]).exists():
         raise RuntimeError(f"{command[0]} is missing; next: scripts/install_test_servers.sh")
     with log.open("wb") as output:
@@ -26,7 +31,7 @@ def running(command: Sequence[str], ready: Callable[[], bool], log: Path, second
                 if process.poll() is not None or time.monotonic() > give_up:
                     raise RuntimeError(f"{command[0]} did not start: {log.read_text(errors='replace')[-2000:]}")
                 time.sleep(0.05)
-            yield
+            yield process
         finally:
             # A stopped (SIGSTOP) server must be woken to hear the end.
             for number in (signal.SIGCONT, signal.SIGTERM):
