@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from neural_hive_ml.cache.port import FeatureCache, Observe, unobserved
 from neural_hive_ml.clock import Clock, SystemClock
 from neural_hive_ml.conventions import anomaly_model_name
 from neural_hive_ml.errors import UsageError
@@ -58,6 +59,20 @@ def open_state(settings: Settings) -> StateStore:
 def open_ledger(settings: Settings, state: StateStore) -> Ledger:
     """Return the ledger in a state store, its head anchored in a file outside of it."""
     return Ledger(state, HeadFile(settings.data_dir / "ledger"))
+
+
+def open_feature_cache(settings: Settings, observe: Observe = unobserved) -> FeatureCache:
+    """Open the feature cache: Redis when REDIS_URL is set, else this process's memory."""
+    ttl_ms = round(settings.number("FEATURE_CACHE_TTL_SECONDS") * 1000)
+    url = settings.text("REDIS_URL")
+    if url:
+        from neural_hive_ml.cache.redis import RedisFeatureCache
+
+        timeout_ms = settings.integer("FEATURE_CACHE_TIMEOUT_MS")
+        return RedisFeatureCache(url, SystemClock(), ttl_ms, timeout_ms, observe)
+    from neural_hive_ml.cache.memory import MemoryFeatureCache
+
+    return MemoryFeatureCache(SystemClock(), ttl_ms, observe)
 
 
 def open_registry(settings: Settings) -> Registry:

@@ -30,6 +30,8 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("CLICKHOUSE_PASSWORD", "", None, "ClickHouse password", secret=True),
     Setting("CLICKHOUSE_DATABASE", "neural_hive", None, "ClickHouse database"),
     Setting("REDIS_URL", "", "redis://localhost:6379/0", "Redis of the feature cache and the streams"),
+    Setting("FEATURE_CACHE_TTL_SECONDS", "300", None, "how long a cached feature row is used"),
+    Setting("FEATURE_CACHE_TIMEOUT_MS", "20", None, "longest wait for the feature cache; late is missing"),
     Setting("STORE_TIMEOUT_SECONDS", "5", None, "longest wait for a store to answer"),
     # Registry.
     Setting(
