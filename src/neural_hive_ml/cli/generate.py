@@ -7,18 +7,30 @@ from typing import Final
 import click
 
 from neural_hive_ml.cli.generated import write_or_check
+from neural_hive_ml.observability.metrics_page import metrics_page
 from neural_hive_ml.settings import checkout_root
+from neural_hive_ml.slo.alertmanager import alertmanager_config
+from neural_hive_ml.slo.prometheus_config import compose_config
 from neural_hive_ml.slo.rules import operator_files, rule_files
 from neural_hive_ml.slo.spec import load_objectives
 
 
 def _slo() -> Mapping[str, str]:
     objectives = load_objectives()
-    return rule_files(objectives) | operator_files(objectives)
+    return {
+        **rule_files(objectives),
+        **operator_files(objectives),
+        "alertmanager/alertmanager.yml": alertmanager_config(),
+        "prometheus/prometheus.yml": compose_config(),
+    }
+
+
+def _pages() -> Mapping[str, str]:
+    return {"docs/metrics.md": metrics_page()}
 
 
 # Each gives path -> text. Whoever generates a file adds its producer here.
-PRODUCERS: Final[tuple[Callable[[], Mapping[str, str]], ...]] = (_slo,)
+PRODUCERS: Final[tuple[Callable[[], Mapping[str, str]], ...]] = (_slo, _pages)
 
 
 def generated_files() -> dict[str, str]:

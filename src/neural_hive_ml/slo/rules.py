@@ -1,5 +1,6 @@
 """All rules in one place: what `hive-ml slo generate` writes and what tests walk over."""
 
+from neural_hive_ml.slo.alertmanager import alertmanager_resource
 from neural_hive_ml.slo.model_alerts import MODEL_GROUPS
 from neural_hive_ml.slo.objective_alerts import objective_groups
 from neural_hive_ml.slo.recordings import recording_groups
@@ -38,7 +39,7 @@ def rule_files(objectives: Objectives, time_scale: float = 1.0) -> dict[str, str
 
 
 def operator_files(objectives: Objectives) -> dict[str, str]:
-    """Return the PrometheusRule resources: path -> text."""
+    """Return the resources of the Prometheus operator: path -> text."""
     return {
         "k8s/monitoring/ml-slo-recording-rules.yaml": prometheus_rule(
             "ml-slo-recording-rules", "recording-rules", recording_groups(objectives)
@@ -46,4 +47,5 @@ def operator_files(objectives: Objectives) -> dict[str, str]:
         "k8s/monitoring/ml-slo-alerts.yaml": prometheus_rule(
             "ml-slo-alerts", "alert-rules", alert_groups(objectives)
         ),
+        "k8s/monitoring/ml-alertmanager-config.yaml": alertmanager_resource(),
     }
