@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from neural_hive_ml.clock import HOUR_MS, MINUTE_MS
+from neural_hive_ml.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from neural_hive_ml.tickets.columns import MISSING_MS, TicketColumns, concat
 from neural_hive_ml.tickets.ticket import RISK_BANDS, STATUSES
 
 _COMPLETED = STATUSES.index("COMPLETED")
+# A hundredth of a shorter run time is no run time to speak of.
+LEAST_RUN_MS = 100
 Rng = np.random.Generator
 Magnitude = Callable[[], float]
 
@@ -46,15 +48,17 @@ def inject(
 ) -> Injected:
     """Return a copy of the columns in which a share `rate` of the tickets in `where` is anomalous.
 
-    Each kind gets an equal share. Kinds that change the run time draw completed tickets with a run time; a burst
-    adds its tickets. The result is ordered by (created_at, ticket_id). O(n).
+    Each kind gets an equal share, at least one ticket; a burst adds its 20 to 40 tickets, so that few bursts, at least one,
+    are its share. All but bursts change completed tickets whose run time is known, none twice, and none is moved to before
+    the first of `where`. The result is ordered by (created_at, ticket_id). O(n).
     """
     names = tuple(magnitudes()) if kinds is None else tuple(kinds)
-    wanted = max(int(round(rate * where.sum() / max(len(names), 1))), 1)
-    ran = (columns.status == _COMPLETED) & (columns.started_at_ms != MISSING_MS) & (columns.actual_duration_ms > 0)
-    free = where & ran
+    wanted = max(round(float(rate * where.sum() / max(len(names), 1))), 1)
+    ran = (columns.status == _COMPLETED) & (columns.started_at_ms != MISSING_MS)
+    free = where & ran & (columns.actual_duration_ms >= LEAST_RUN_MS)
     kind = np.full(len(columns), "", dtype=object)
     out = _thaw(columns)
+    scene = _Scene(columns, rng, int(columns.created_at_ms[where].min()) if where.any() else 0)
     extra: list[TicketColumns] = []
     for name in names:
         low, high = magnitudes()[name]
@@ -63,18 +67,28 @@ def inject(
         if len(candidates) == 0:
             break
         if name == "owner_burst":
-            for seed in rng.choice(candidates, size=max(round(wanted / 30), 1), replace=False):
-                extra.append(_burst(columns, int(seed), int(draw()), rng))
+            bursts = min(max(round(wanted / 30), 1), len(candidates))
+            seeds = rng.choice(candidates, size=bursts, replace=False)
+            extra.extend(_burst(columns, int(seed), int(draw()), rng) for seed in seeds)
             continue
         chosen = rng.choice(candidates, size=min(wanted, len(candidates)), replace=False)
         free[chosen] = False
         kind[chosen] = name
         for i in chosen:
-            _CHANGES[name](out, int(i), draw(), rng, columns)
+            _CHANGES[name](out, int(i), draw(), scene)
     joined = concat([out, *extra])
     kinds_joined = np.concatenate([kind, *[np.full(len(e), "owner_burst", dtype=object) for e in extra]])
     order = np.lexsort((joined.ticket_id.astype(str), joined.created_at_ms))
     return Injected(joined.take(order), kinds_joined[order])
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What a change may look at: the tickets as they were, chance, and the moment before which none may be moved."""
+
+    before: TicketColumns
+    rng: Rng
+    earliest_ms: int
 
 
 def _thaw(columns: TicketColumns) -> TicketColumns:
@@ -98,31 +112,33 @@ def _drawer(rng: Rng, low: float, high: float) -> Magnitude:
     return lambda: float(np.exp(rng.uniform(np.log(low), np.log(high)))) if high > low else low
 
 
-def _stretch(out: TicketColumns, i: int, factor: float, rng: Rng, before: TicketColumns) -> None:
-    duration = max(int(before.actual_duration_ms[i] * factor), 1)
+def _stretch(out: TicketColumns, i: int, factor: float, scene: _Scene) -> None:
+    duration = max(int(scene.before.actual_duration_ms[i] * factor), 1)
     out.actual_duration_ms[i] = duration
-    out.completed_at_ms[i] = before.started_at_ms[i] + duration
+    out.completed_at_ms[i] = scene.before.started_at_ms[i] + duration
 
 
-def _silent_failure(out: TicketColumns, i: int, factor: float, rng: Rng, before: TicketColumns) -> None:
-    _stretch(out, i, factor, rng, before)
+def _silent_failure(out: TicketColumns, i: int, factor: float, scene: _Scene) -> None:
+    _stretch(out, i, factor, scene)
     out.error[i] = True
 
 
-def _retry_storm(out: TicketColumns, i: int, retries: float, rng: Rng, before: TicketColumns) -> None:
-    out.retry_count[i] = round(retries)
+def _retry_storm(out: TicketColumns, i: int, retries: float, scene: _Scene) -> None:
+    out.retry_count[i] = scene.before.retry_count[i] + round(retries)
 
 
-def _wrong_capability(out: TicketColumns, i: int, _: float, rng: Rng, before: TicketColumns) -> None:
+def _wrong_capability(out: TicketColumns, i: int, _: float, scene: _Scene) -> None:
+    before = scene.before
     mine = set(before.capabilities[i])
-    for other in rng.integers(0, len(before), size=20):
+    for other in scene.rng.integers(0, len(before), size=20):
         if set(before.capabilities[other]) != mine:
             out.capabilities[i] = before.capabilities[other]
             return
     out.capabilities[i] = (*before.capabilities[i], "injected_capability")
 
 
-def _resource_mismatch(out: TicketColumns, i: int, factor: float, rng: Rng, before: TicketColumns) -> None:
+def _resource_mismatch(out: TicketColumns, i: int, factor: float, scene: _Scene) -> None:
+    before = scene.before
     parameters = {}
     for name, text in before.parameters[i].items():
         try:
@@ -131,17 +147,22 @@ def _resource_mismatch(out: TicketColumns, i: int, factor: float, rng: Rng, befo
             parameters[name] = text
     out.parameters[i] = parameters
     bands = [code for code in range(len(RISK_BANDS)) if code != before.risk_band[i]]
-    out.risk_band[i] = bands[int(rng.integers(len(bands)))]
+    out.risk_band[i] = bands[int(scene.rng.integers(len(bands)))]
 
 
-def _unusual_hour(out: TicketColumns, i: int, _: float, rng: Rng, before: TicketColumns) -> None:
+def _unusual_hour(out: TicketColumns, i: int, _: float, scene: _Scene) -> None:
+    before, created = scene.before, int(scene.before.created_at_ms[i])
     mine = before.owner == before.owner[i] if before.owner[i] else before.task_id == before.task_id[i]
+    now = created // HOUR_MS % 24
     hours = np.bincount((before.created_at_ms[mine] // HOUR_MS) % 24, minlength=24).astype(float)
+    hours[now] -= 1.0
     near = hours + 0.5 * np.roll(hours, 1) + 0.5 * np.roll(hours, -1)
-    quiet = int(rng.choice(np.flatnonzero(near == near.min())))
-    now = int(before.created_at_ms[i] // HOUR_MS) % 24
-    # Backwards in time, so that the ticket stays inside its window.
+    near[now] = np.inf
+    quiet = int(scene.rng.choice(np.flatnonzero(near == near.min())))
+    # Backwards in time, so that the ticket stays inside its window; forwards where that would leave it.
     shift = -((now - quiet) % 24) * HOUR_MS
+    if created + shift < scene.earliest_ms:
+        shift += DAY_MS
     for name in ("created_at_ms", "started_at_ms", "completed_at_ms", "sla_deadline_ms"):
         getattr(out, name)[i] = getattr(before, name)[i] + shift
 
@@ -159,7 +180,7 @@ def _burst(before: TicketColumns, i: int, copies: int, rng: Rng) -> TicketColumn
     return replace(clones, ticket_id=ids)
 
 
-_CHANGES: dict[str, Callable[[TicketColumns, int, float, Rng, TicketColumns], None]] = {
+_CHANGES: dict[str, Callable[[TicketColumns, int, float, _Scene], None]] = {
     "stuck": _stretch,
     "runaway": _stretch,
     "too_fast": _stretch,

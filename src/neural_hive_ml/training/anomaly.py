@@ -45,8 +45,12 @@ def train_anomaly(columns: TicketColumns, request: TrainingRequest, progress: Pr
     binding = bind(columns, request.timezone)
     frame, statistics = build_frame(columns, binding, ("created", "ended"))
     data = duration_rows(columns, frame.of_stage("created"), split)
+    progress(f"anomaly: run times of {int(data.fit.sum()):,} tickets, to know a surprise by")
     frozen = _frozen_durations(data, request)
     judged = judged_rows(columns, binding, split, request.seed)
+    progress(
+        f"anomaly: {int((judged.part == 0).sum()):,} rows to learn from, {int(judged.label.sum()):,} injected"
+    )
     signals = behaviour.signals(judged.frame.rows, frozen.quantiles.log_quantiles(judged.frame.rows))
     stage_names = np.array(behaviour.STAGES)[judged.frame.stage]
     detectors, thresholds, rules, provenance = {}, {}, [], dict(frozen.provenance)
@@ -69,7 +73,7 @@ def train_anomaly(columns: TicketColumns, request: TrainingRequest, progress: Pr
     cases = _judge(scorer, judged)
     evaluation = _evaluate(scorer, judged, cases, split, request, rules)
     model = _pack(scorer, provenance, frame, statistics, judged, columns, request, split, rules)
-    return Candidate(model, evaluation, cases, _figures(scorer, judged, cases))
+    return Candidate(model, evaluation, cases, _figures(scorer, cases))
 
 
 def rescore_anomaly(model: PackedModel, columns: TicketColumns, request: TrainingRequest) -> HoldoutCases:
@@ -192,7 +196,7 @@ def _pack(
     )
 
 
-def _figures(scorer: AnomalyScorer, judged: JudgedRows, cases: HoldoutCases) -> tuple[Figure, ...]:
+def _figures(scorer: AnomalyScorer, cases: HoldoutCases) -> tuple[Figure, ...]:
     assert cases.score is not None
     logit = np.log10(np.clip(cases.score, 1e-6, 1))
     return (

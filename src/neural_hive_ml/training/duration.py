@@ -45,6 +45,7 @@ def train_duration(columns: TicketColumns, request: TrainingRequest, progress: P
     data = duration_rows(columns, frame.of_stage("created"), split)
     _enough(data)
     use = data.fit | data.validation
+    progress(f"scheduling: {int(use.sum()):,} tickets to learn from, {int(data.holdout.sum()):,} held out")
     fitted = fit_quantiles(
         data.rows[use], data.log_duration[use], data.validation[use], seed=request.seed, threads=request.threads
     )

@@ -20,7 +20,8 @@ _MOST_LOOKS = 60_000
 @dataclass(frozen=True, slots=True)
 class JudgedRows:
     """Rows of all stages with their truth: `kind` [n] names the injection or is empty, `part` [n] 0 fit, 1 validation,
-    2 hold-out, by creation."""
+    2 hold-out, by creation; -1 for a row of a ticket that outlived its part: nobody had seen it when the next part began.
+    """
 
     frame: FeatureFrame
     kind: npt.NDArray[np.object_]
@@ -52,11 +53,19 @@ def judged_rows(
     return JudgedRows(
         frame,
         injected.kind[frame.ticket],
-        split.part(created),
+        _part(created, frame.at_ms, split),
         created,
         injected.columns.status[frame.ticket],
         sha256(f"{text}{split}".encode()).hexdigest(),
     )
+
+
+def _part(
+    created_at_ms: npt.NDArray[np.int64], at_ms: npt.NDArray[np.int64], split: TimeSplit
+) -> npt.NDArray[np.int8]:
+    part = split.part(created_at_ms)
+    over = np.array([split.validation_from_ms, split.holdout_from_ms, split.until_ms + 1])[part]
+    return np.where(at_ms < over, part, -1).astype(np.int8)
 
 
 def _looks(injected: Injected, rng: np.random.Generator) -> RunningMoments:

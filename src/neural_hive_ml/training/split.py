@@ -10,6 +10,8 @@ from neural_hive_ml.tickets.columns import TicketColumns
 
 FIT_SHARE = 0.60
 VALIDATION_SHARE = 0.15
+# Fewer tickets than this leave no part with anything to say, whatever was asked for.
+FEWEST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +35,29 @@ def split_by_time(columns: TicketColumns, until_ms: int, min_samples: int) -> Ti
     Raises
     ------
     NotEnoughData
-        When there are fewer than `min_samples` tickets.
+        When there are fewer than `min_samples` tickets (never fewer than 20), or they were created at so few moments that a
+        part would be empty.
     """
-    n = len(columns)
-    if n < max(min_samples, 20):
+    n, need = len(columns), max(min_samples, FEWEST)
+    if n < need:
         raise NotEnoughData(
-            f"{n:,} tickets in the window, {min_samples:,} needed",
+            f"{n:,} tickets in the window, {need:,} needed",
             have=n,
-            need=min_samples,
+            need=need,
             remedy="a longer --training-window-days, a smaller --min-samples, or more tickets",
         )
     created = np.sort(columns.created_at_ms)
-    return TimeSplit(
+    split = TimeSplit(
         validation_from_ms=int(created[int(n * FIT_SHARE)]),
         holdout_from_ms=int(created[int(n * (FIT_SHARE + VALIDATION_SHARE))]),
         until_ms=until_ms,
     )
+    filled = int((np.bincount(split.part(created), minlength=3) > 0).sum())
+    if filled < 3:
+        raise NotEnoughData(
+            f"{n:,} tickets were created at too few moments to be split in time",
+            have=filled,
+            need=3,
+            remedy="a longer --training-window-days",
+        )
+    return split
