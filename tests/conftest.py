@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.clickhouse_server import ClickHouseAddress, running_clickhouse
 from tests.support.mlflow_server import laid_out, running_mlflow
 from tests.support.redis_server import running_redis
 from tests.support.servers import running_mongo
@@ -35,3 +36,10 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a real Redis. Tests that use it are marked `services` and xdist_group("redis")."""
     with running_redis(tmp_path_factory.mktemp("redis")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def clickhouse_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseAddress]:
+    """Where ClickHouse or its engine is. Tests that use it are marked `services` and xdist_group("clickhouse")."""
+    with running_clickhouse(tmp_path_factory.mktemp("clickhouse")) as address:
+        yield address

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from tests.support.clickhouse_server import clickhouse_store
 from tests.support.tickets import START_MS, flights, ticket
 
 from neural_hive_ml.tickets.columns import TicketColumns, columns_of, concat, digest_of
@@ -20,6 +21,7 @@ ADAPTERS = (
     "memory",
     "embedded",
     pytest.param("mongo", marks=[pytest.mark.services, pytest.mark.xdist_group("mongo")]),
+    pytest.param("clickhouse", marks=[pytest.mark.services, pytest.mark.xdist_group("clickhouse")]),
 )
 ALL = TicketWindow()
 
@@ -36,6 +38,8 @@ def _open(request: pytest.FixtureRequest, tmp_path: Path) -> TicketStore:
             return MemoryTicketStore()
         case "embedded":
             return EmbeddedTicketStore(tmp_path / "tickets")
+        case "clickhouse":
+            return clickhouse_store(request.getfixturevalue("clickhouse_address"))
         case _:
             from neural_hive_ml.tickets.mongo import MongoTicketStore
 
