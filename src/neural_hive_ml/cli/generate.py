@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from neural_hive_ml.cli.generated import write_or_check
+from neural_hive_ml.dashboards.files import dashboard_files
 from neural_hive_ml.observability.metrics_page import metrics_page
 from neural_hive_ml.settings import checkout_root
 from neural_hive_ml.slo.alertmanager import alertmanager_config
@@ -22,6 +23,7 @@ def _slo() -> Mapping[str, str]:
         **operator_files(objectives),
         "alertmanager/alertmanager.yml": alertmanager_config(),
         "prometheus/prometheus.yml": compose_config(),
+        **dashboard_files(objectives),
     }
 
 
