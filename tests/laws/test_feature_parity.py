@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.histories import START_MS, TIMEZONES, histories, moments_of
+from tests.support.kernels import BOTH
 from tests.support.tickets import flights, ticket
 
 from neural_hive_ml.clock import HOUR_MS
@@ -25,8 +25,6 @@ Floats = npt.NDArray[np.float64]
 Key = tuple[str, int, int]
 BINDING = FeatureBinding(("items", "weight", "size"))
 STAGE_NAMES = {code: name for name, code in STAGES.items()}
-_KERNEL = pytest.param(True, marks=pytest.mark.skipif(not COMPILED, reason="no C compiler at installation"))
-BOTH = pytest.mark.parametrize("compiled", [_KERNEL, False])
 
 
 def test_the_kernel_is_compiled_here() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_hive_ml.errors import ArtifactRefused
-from neural_hive_ml.scoring.trees import check_trees, layout_of
+from neural_hive_ml.scoring.trees import as_rows, check_trees, layout_of
 
 try:
     from neural_hive_ml import _kernels
@@ -21,6 +21,7 @@ except ImportError:  # no C compiler at installation: NumPy gives the same numbe
     _kernels = None  # type: ignore[assignment]
 
 COMPILED = _kernels is not None
+_LARGEST = np.finfo(np.float32).max
 _IDENTITY = ("reg:squarederror", "reg:absoluteerror", "reg:quantileerror", "reg:pseudohubererror")
 _LOGISTIC = ("binary:logistic",)
 
@@ -42,7 +43,8 @@ class PackedBooster:
 
     def margin(self, rows: npt.NDArray[np.floating[Any]], *, compiled: bool = COMPILED) -> npt.NDArray[np.float32]:
         """Predict rows [n, columns] (read as float32, NaN is missing), returning margins [n, groups] float32."""
-        x = np.ascontiguousarray(rows, dtype=np.float32)
+        # A leaf keeps what is below its +inf; an infinite value goes where the largest number goes. NaN stays NaN.
+        x = np.minimum(as_rows(rows, self.columns), _LARGEST)
         out = np.empty((len(x), len(self.base)), dtype=np.float32)
         if compiled:
             _kernels.booster(
@@ -101,13 +103,21 @@ class PackedBooster:
             raise ArtifactRefused(
                 f"booster arrays are incomplete: {error}", remedy="fetch or train it again"
             ) from error
-        check_trees(booster.roots, booster.feature, booster.child, booster.columns)
-        sizes = {len(booster.threshold), len(booster.leaf), len(booster.default_left), len(booster.child)}
+        check_trees(
+            booster.roots, booster.feature, booster.child, booster.threshold, booster.depths, booster.columns
+        )
+        sizes = {len(booster.leaf), len(booster.default_left), len(booster.child)}
         trees = {len(booster.roots), len(booster.depths), len(booster.group)}
         groups_known = bool((booster.group >= 0).all() and (booster.group < len(booster.base)).all())
-        if len(sizes) != 1 or len(trees) != 1 or not groups_known:
+        if len(sizes) != 1 or len(trees) != 1 or not groups_known or not _keeps_missing(booster):
             raise ArtifactRefused("booster arrays are inconsistent", remedy="fetch or train it again")
         return booster
+
+
+def _keeps_missing(booster: PackedBooster) -> bool:
+    """Whether directions are 0 or 1, and every leaf keeps a missing value, as it keeps any other."""
+    leaf = booster.child == np.arange(len(booster.child))
+    return bool((booster.default_left <= 1).all() and (booster.default_left[leaf] == 1).all())
 
 
 def pack_booster(model_json: bytes | str) -> PackedBooster:
@@ -116,10 +126,23 @@ def pack_booster(model_json: bytes | str) -> PackedBooster:
     Raises
     ------
     ArtifactRefused
-        For an objective or a kind of tree that the kernel does not know (categorical splits, vector leaves).
+        For an objective, a booster or a kind of tree that the kernel does not know (linear, dart, categorical splits, vector
+        leaves), and for what is no model.
     """
-    learner = json.loads(model_json)["learner"]
+    try:
+        return _pack(json.loads(model_json)["learner"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise ArtifactRefused(
+            f"no XGBoost model that this release can read: {type(error).__name__}: {error}",
+            remedy="train it again with this release",
+        ) from error
+
+
+def _pack(learner: Mapping[str, Any]) -> PackedBooster:
     objective = learner["objective"]["name"]
+    kind = learner["gradient_booster"]["name"]
+    if kind != "gbtree":
+        raise ArtifactRefused(f"booster {kind} has no packed form", remedy="use gbtree")
     if objective not in _IDENTITY + _LOGISTIC:
         raise ArtifactRefused(
             f"objective {objective} has no packed form", remedy=f"use one of {_IDENTITY + _LOGISTIC}"

@@ -1,8 +1,8 @@
 """Isolation forest as packed arrays, scored in microseconds and equal to scikit-learn's to 1e-12.
 
-Liu, Ting, Zhou (ICDM 2008): score = 2 ** (-mean path length / c(max_samples)), in (0, 1), high is anomalous; this is the negative of
-scikit-learn's `score_samples`. scikit-learn compares a float32 value with a float64 threshold; rounding the threshold down to
-float32 leaves every comparison as it was.
+Liu, Ting, Zhou (ICDM 2008): score = 2 ** (-mean path length / c(max_samples)), in (0, 1), high is anomalous; this is the
+negative of scikit-learn's `score_samples`. scikit-learn compares a float32 value with a float64 threshold; rounding the
+threshold down to float32 leaves every comparison as it was.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_hive_ml.errors import ArtifactRefused
-from neural_hive_ml.scoring.trees import check_trees
+from neural_hive_ml.scoring.trees import as_rows, check_trees
 
 try:
     from neural_hive_ml import _kernels
@@ -39,7 +39,7 @@ class PackedForest:
 
     def score(self, rows: npt.NDArray[np.floating[Any]], *, compiled: bool = COMPILED) -> npt.NDArray[np.float64]:
         """Score rows [n, columns] (read as float32, no NaN), returning [n] in (0, 1); O(n * trees * depth)."""
-        x = np.ascontiguousarray(rows, dtype=np.float32)
+        x = as_rows(rows, self.columns)
         sums = np.empty(len(x))
         if compiled:
             _kernels.forest(
@@ -91,7 +91,7 @@ class PackedForest:
             raise ArtifactRefused(
                 f"forest arrays are incomplete: {error}", remedy="fetch or train it again"
             ) from error
-        check_trees(forest.roots, forest.feature, forest.child, columns)
-        if not (len(forest.threshold) == len(forest.path) == len(forest.child)) or forest.normaliser <= 0:
+        check_trees(forest.roots, forest.feature, forest.child, forest.threshold, np.array([depth]), columns)
+        if len(forest.path) != len(forest.child) or not 0 < forest.normaliser < np.inf:
             raise ArtifactRefused("forest arrays are inconsistent", remedy="fetch or train it again")
         return forest

@@ -1,8 +1,8 @@
 """How rare a signal is: its upper tail as remembered from training, in decimal orders of magnitude.
 
-`rarity` 2 means one row in a hundred is as high. Beyond the highest row seen it grows by the signal's own scale, so that what
-never happened before is rarer than what hardly did (the idea of ECOD's tail probabilities, Li et al. 2022, one-sided, with a
-continued tail).
+`rarity` 2 means one row in a hundred is as high. Beyond the highest row seen it grows by the signal's own scale, so that
+what never happened before is rarer than what hardly did (the idea of ECOD's tail probabilities, Li et al. 2022, one-sided,
+with a continued tail).
 """
 
 from dataclasses import dataclass
