@@ -15,6 +15,14 @@ if [[ "$(cat "$venv/.installed" 2>/dev/null)" != "$wanted" ]]; then
     echo "$wanted" > "$venv/.installed"
 fi
 
+# Grafana's own types, by which the generated dashboards are checked.
+types=.tools/grafana-types
+if command -v npm > /dev/null && ! cmp -s tests/grafana/package.json "$types/package.json"; then
+    echo "installing Grafana's types into $types (once)"
+    rm -rf "$types" && mkdir -p "$types" && cp tests/grafana/package.json "$types/"
+    npm install --prefix "$types" --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel error > /dev/null
+fi
+
 for program in redis-server prometheus promtool; do
     command -v "$program" > /dev/null || missing="${missing:-} $program"
 done

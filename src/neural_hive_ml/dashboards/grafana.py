@@ -55,7 +55,9 @@ def _source_variable() -> dict[str, Any]:
 def _mark(mark: Mark) -> dict[str, Any]:
     return {
         "name": mark.name, "enable": True, "hide": False, "iconColor": _COLOURS[mark.colour], "datasource": _SOURCE,
-        "expr": mark.expr, "titleFormat": mark.name, "textFormat": mark.text, "step": "60s",
+        "target": {"refId": "Anno", "expr": mark.expr, "interval": "60s"},
+        # Read by Grafana's Prometheus plugin only.
+        "titleFormat": mark.name, "textFormat": mark.text,
     }  # fmt: skip
 
 
