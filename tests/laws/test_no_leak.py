@@ -1,7 +1,6 @@
 """Nothing that happens later is in a row, and no part of a split has seen the next one."""
 
 from dataclasses import fields, replace
-from itertools import islice
 
 import numpy as np
 import pytest
@@ -9,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.histories import START_MS, histories, moments_of, one_ticket
 from tests.support.tickets import ticket
+from tests.support.trained import anomaly_candidate, duration_candidate, generated, request
 
-from neural_hive_ml.clock import DAY_MS, WEEK_MS
+from neural_hive_ml.clock import DAY_MS
 from neural_hive_ml.errors import NotEnoughData
 from neural_hive_ml.evaluation.injections import inject
 from neural_hive_ml.features.binding import FeatureBinding
@@ -18,17 +18,14 @@ from neural_hive_ml.features.frame import FeatureFrame, RunningMoments, build_fr
 from neural_hive_ml.features.spec import NAMES
 from neural_hive_ml.tickets.as_of import as_of
 from neural_hive_ml.tickets.columns import TicketColumns, columns_of
-from neural_hive_ml.tickets.generator import GeneratorPlan, generate
 from neural_hive_ml.tickets.ticket import Ticket
 from neural_hive_ml.training.anomaly import train_anomaly
 from neural_hive_ml.training.duration import train_duration
 from neural_hive_ml.training.durations import duration_rows
 from neural_hive_ml.training.judged import judged_rows
-from neural_hive_ml.training.request import TrainingRequest
 from neural_hive_ml.training.split import FEWEST, split_by_time
 
 BINDING = FeatureBinding(("items", "weight"))
-MONDAY = 4 * DAY_MS + 2800 * WEEK_MS
 # What becomes of a ticket after it was created, and what only names it.
 OUTCOME = {
     "status": "FAILED", "started_at": None, "completed_at": START_MS + 10**8, "actual_duration_ms": 7, "retry_count": 9,
@@ -147,11 +144,6 @@ def test_an_injection_leaves_no_mark_but_its_change() -> None:
     assert not [n for n in NAMES if any(word in n for word in ("label", "kind", "inject", "synthetic", "status"))]
 
 
-def generated(count: int = 1_600, seed: int = 5) -> TicketColumns:
-    plan = GeneratorPlan(seed=seed, start_ms=MONDAY, per_hour=6.0, tasks=12, owners=4)
-    return columns_of(list(islice(generate(plan), count)))
-
-
 @given(histories(most=40), st.integers(1, 30))
 @settings(max_examples=60, deadline=None)
 def test_parts_follow_each_other_and_hold_every_ticket_once(tickets: list[Ticket], least: int) -> None:
@@ -227,10 +219,10 @@ def with_another_holdout(columns: TicketColumns, from_ms: int) -> TicketColumns:
 
 def test_the_duration_model_has_not_seen_its_holdout() -> None:
     columns = generated()
-    request = TrainingRequest("scheduling", int(columns.completed_at_ms.max()) + 1, min_samples=500, threads=1)
-    split = split_by_time(columns, request.as_of_ms, 500)
-    one = train_duration(columns, request)
-    other = train_duration(with_another_holdout(columns, split.holdout_from_ms), request)
+    asked = request("scheduling", columns)
+    split = split_by_time(columns, asked.as_of_ms, 500)
+    one = duration_candidate()
+    other = train_duration(with_another_holdout(columns, split.holdout_from_ms), asked)
     assert one.model.arrays.keys() == other.model.arrays.keys()
     assert all(np.array_equal(one.model.arrays[k], other.model.arrays[k]) for k in one.model.arrays)
     assert one.evaluation.metric("mae").value != other.evaluation.metric("mae").value
@@ -238,10 +230,10 @@ def test_the_duration_model_has_not_seen_its_holdout() -> None:
 
 def test_the_detector_and_its_thresholds_have_not_seen_their_holdout() -> None:
     columns = generated()
-    request = TrainingRequest("anomaly", int(columns.completed_at_ms.max()) + 1, min_samples=500, threads=1)
-    split = split_by_time(columns, request.as_of_ms, 500)
-    one = train_anomaly(columns, request)
-    other = train_anomaly(with_another_holdout(columns, split.holdout_from_ms), request)
+    asked = request("anomaly", columns)
+    split = split_by_time(columns, asked.as_of_ms, 500)
+    one = anomaly_candidate()
+    other = train_anomaly(with_another_holdout(columns, split.holdout_from_ms), asked)
     assert one.model.policy == other.model.policy
     assert all(np.array_equal(one.model.arrays[k], other.model.arrays[k]) for k in one.model.arrays)
     assert one.cases.score is not None

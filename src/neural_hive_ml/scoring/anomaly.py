@@ -75,18 +75,16 @@ class StageDetector:
             if len(positions) == 0 or positions.min() < 0 or positions.max() >= len(behaviour.SIGNALS):
                 raise ArtifactRefused(f"{stage}: unknown signals", remedy="train the model again")
             slope, intercept = (float(v) for v in arrays[f"{stage}.curve"])
-            return StageDetector(
-                positions,
-                Tails(np.asarray(arrays[f"{stage}.knots"]), np.asarray(arrays[f"{stage}.slope"])),
-                PackedForest.from_arrays(arrays, f"{stage}.forest"),
-                Tails(np.asarray(arrays[f"{stage}.forest_knots"]), np.asarray(arrays[f"{stage}.forest_slope"])),
-                slope,
-                intercept,
-            )
+            forest = PackedForest.from_arrays(arrays, f"{stage}.forest")
+            tails = Tails.checked(arrays[f"{stage}.knots"], arrays[f"{stage}.slope"], len(positions))
+            whole = Tails.checked(arrays[f"{stage}.forest_knots"], arrays[f"{stage}.forest_slope"], 1)
         except (KeyError, ValueError) as error:
             raise ArtifactRefused(
                 f"{stage} arrays are incomplete: {error}", remedy="train the model again"
             ) from error
+        if forest.columns != len(positions) or not (0 < slope < np.inf and np.isfinite(intercept)):
+            raise ArtifactRefused(f"{stage} arrays do not fit each other", remedy="train the model again")
+        return StageDetector(positions, tails, forest, whole, slope, intercept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +128,11 @@ class AnomalyScorer:
     def load(model: PackedModel) -> "AnomalyScorer":
         """Load from an artifact. Raises `ArtifactRefused`."""
         thresholds = model.policy.get("thresholds", {})
-        if set(thresholds) != set(behaviour.STAGES):
-            raise ArtifactRefused("policy lacks a threshold for each stage", remedy="train the model again")
+        numbers = all(isinstance(t, int | float) and 0 <= t <= 1 for t in thresholds.values())
+        if set(thresholds) != set(behaviour.STAGES) or not numbers:
+            raise ArtifactRefused(
+                f"policy lacks a threshold in [0, 1] for each stage: {thresholds}", remedy="train the model again"
+            )
         return AnomalyScorer(
             FeatureBinding.from_document(model.documents["binding"]),
             DurationQuantiles.from_arrays(model.arrays, "duration"),

@@ -72,6 +72,9 @@ class DurationQuantiles:
             raise ArtifactRefused(
                 "duration arrays lack a booster that the mix needs", remedy="train the model again"
             )
+        fits = all(p is None or (p.columns == CREATION_COUNT and len(p.base) == len(LEVELS)) for p in parts)
+        if not fits or not (0 <= weight <= 1 and np.isfinite([low, high]).all()):
+            raise ArtifactRefused("duration arrays do not fit this release", remedy="train the model again")
         return DurationQuantiles(parts[0], parts[1], weight, (low, high))
 
 

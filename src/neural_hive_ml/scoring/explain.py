@@ -35,6 +35,17 @@ def factor(ratio: float) -> str:
     return f"1/{inverse:.0f} of" if inverse >= 2 else f"{ratio:.0%} of"
 
 
+# What a signal of the run time compares it with: how that is called, and the feature that holds it (None: the forecast).
+_USUAL = {
+    "slow_for_forecast": ("the forecast", None),
+    "fast_for_forecast": ("the forecast", None),
+    "slow_for_task": ("this task's median", "task_median"),
+    "fast_for_task": ("this task's median", "task_median"),
+    "slow_for_owner_task": ("this owner's median", "owner_task_median"),
+    "fast_for_owner_task": ("this owner's median", "owner_task_median"),
+}
+
+
 def words_for(
     signal: Signal, row: npt.NDArray[np.float64], log_quantiles: npt.NDArray[np.float64], value: float
 ) -> str:
@@ -45,25 +56,22 @@ def words_for(
 
     took = math.expm1(feature("log_duration"))
     verb = "took" if feature("is_ended") > 0 else "has run for"
-    name = signal.name
-    if name.endswith("_for_forecast"):
-        usual = math.expm1(float(log_quantiles[1]))
-        return f"{verb} {span(took)}, {factor(took / max(usual, 1))} the forecast of {span(usual)}"
-    if name.endswith("_for_task"):
-        usual = math.expm1(feature("task_median"))
-        return f"{verb} {span(took)}, {factor(took / max(usual, 1))} this task's median of {span(usual)}"
-    if name.endswith("_for_owner_task"):
-        usual = math.expm1(feature("owner_task_median"))
-        return f"{verb} {span(took)}, {factor(took / max(usual, 1))} this owner's median of {span(usual)}"
-    if name == "near_sla":
-        return f"{verb} {span(took)}, {math.exp(feature('to_sla')):.0%} of its SLA timeout"
-    if name == "excess_retries":
-        return f"{math.expm1(feature('log_retries')):.0f} retries; this task's mean is {math.expm1(feature('task_retries')):.1f}"
-    if name.startswith("strange_") and name in {"strange_capabilities", "strange_risk"}:
-        share = math.exp(-value)
-        return f"{signal.words} ({share:.1%} of its tickets)"
-    if name == "strange_size":
-        return f"{signal.words} ({value:.1f} standard deviations)"
-    if name.endswith("_burst"):
-        return f"{signal.words} ({math.exp(value):.1f}x the hourly rate of its day)"
-    return signal.words
+    if signal.name in _USUAL:
+        whose, name = _USUAL[signal.name]
+        usual = math.expm1(float(log_quantiles[1]) if name is None else feature(name))
+        return f"{verb} {span(took)}, {factor(took / max(usual, 1))} {whose} of {span(usual)}"
+    match signal.name:
+        case "near_sla":
+            return f"{verb} {span(took)}, {math.exp(feature('to_sla')):.0%} of its SLA timeout"
+        case "excess_retries":
+            retries, mean = math.expm1(feature("log_retries")), math.expm1(feature("task_retries"))
+            more = f"{retries:.0f} retries; this task's mean is {mean:.1f}"
+        case "strange_capabilities" | "strange_risk":
+            more = f"{signal.words} ({math.exp(-value):.1%} of its tickets)"
+        case "strange_size":
+            more = f"{signal.words} ({value:.1f} standard deviations)"
+        case "owner_burst" | "task_burst" | "same_burst":
+            more = f"{signal.words} ({math.exp(value):.1f}x the hourly rate of its day)"
+        case _:
+            more = signal.words
+    return more

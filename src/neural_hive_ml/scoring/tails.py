@@ -6,6 +6,7 @@ with a continued tail).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,23 @@ class Tails:
 
     knots: Floats
     slope: Floats
+
+    @staticmethod
+    def checked(knots: npt.NDArray[Any], slope: npt.NDArray[Any], signals: int) -> "Tails":
+        """Return the tails of `signals` signals from an artifact's arrays.
+
+        Raises
+        ------
+        ValueError
+            When they are of another shape, fall, or are no numbers.
+        """
+        tails = Tails(np.asarray(knots, dtype=np.float64), np.asarray(slope, dtype=np.float64))
+        if tails.knots.shape != (signals, len(LEVELS)) or tails.slope.shape != (signals,):
+            raise ValueError(f"tails of shape {tails.knots.shape}, {tails.slope.shape} for {signals} signals")
+        rising = bool((np.diff(tails.knots, axis=1) >= 0).all() and np.isfinite(tails.knots).all())
+        if not (rising and (tails.slope > 0).all() and np.isfinite(tails.slope).all()):
+            raise ValueError("tails that do not rise")
+        return tails
 
     def rarity(self, signals: Floats) -> Floats:
         """Return [n, m] decimal orders of rarity in [0, MOST] of signals [n, m]."""

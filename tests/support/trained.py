@@ -1,0 +1,46 @@
+"""Small real models, trained once a session in a few seconds."""
+
+from functools import cache
+from itertools import islice
+
+from neural_hive_ml.clock import DAY_MS, WEEK_MS
+from neural_hive_ml.tickets.columns import TicketColumns, columns_of
+from neural_hive_ml.tickets.generator import GeneratorPlan, generate
+from neural_hive_ml.tickets.ticket import Ticket
+from neural_hive_ml.training.anomaly import train_anomaly
+from neural_hive_ml.training.duration import train_duration
+from neural_hive_ml.training.request import Candidate, TrainingRequest
+
+MONDAY_MS = 4 * DAY_MS + 2800 * WEEK_MS
+
+
+@cache
+def generated_tickets(count: int = 1_600, seed: int = 5) -> tuple[Ticket, ...]:
+    """Generated tickets of twelve tasks and four owners, about eleven days of them."""
+    plan = GeneratorPlan(seed=seed, start_ms=MONDAY_MS, per_hour=6.0, tasks=12, owners=4)
+    return tuple(islice(generate(plan), count))
+
+
+def generated(count: int = 1_600, seed: int = 5) -> TicketColumns:
+    """The same as columns."""
+    return columns_of(generated_tickets(count, seed))
+
+
+def request(family: str, columns: TicketColumns) -> TrainingRequest:
+    """A request that all of the columns are known to."""
+    until = int(columns.completed_at_ms.max()) + 1
+    return TrainingRequest(family, until, min_samples=500, threads=1)  # type: ignore[arg-type] - one of the families
+
+
+@cache
+def anomaly_candidate() -> Candidate:
+    """A detector of generated tickets; 1.5 s."""
+    columns = generated()
+    return train_anomaly(columns, request("anomaly", columns))
+
+
+@cache
+def duration_candidate() -> Candidate:
+    """A scheduling predictor of generated tickets; 1 s."""
+    columns = generated()
+    return train_duration(columns, request("scheduling", columns))
