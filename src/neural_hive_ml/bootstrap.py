@@ -20,18 +20,21 @@ if TYPE_CHECKING:
     from neural_hive_ml.flow import Workspace
     from neural_hive_ml.registry.sign import VerifyKey
     from neural_hive_ml.serving.guard_agents.app import GuardAgents
+    from neural_hive_ml.tickets.clickhouse import ClickHouseTicketStore
 
 
 def open_tickets(settings: Settings, data_source: str = "auto") -> TicketStore:
     """Open the ticket store: MongoDB when MONGODB_URI is set, else files in the data folder.
 
-    `data_source` names one of them instead: ``embedded`` or ``mongodb``.
+    `data_source` names one of them instead: ``embedded``, ``mongodb`` or ``clickhouse``.
 
     Raises
     ------
     UsageError
         When the named store is not configured.
     """
+    if data_source == "clickhouse":
+        return open_clickhouse(settings)
     uri = settings.text("MONGODB_URI")
     if data_source == "mongodb" and not uri:
         raise UsageError("--data-source mongodb, but MONGODB_URI is not set", remedy="export MONGODB_URI")
@@ -59,6 +62,39 @@ def open_state(settings: Settings) -> StateStore:
 def open_ledger(settings: Settings, state: StateStore) -> Ledger:
     """Return the ledger in a state store, its head anchored in a file outside of it."""
     return Ledger(state, HeadFile(settings.data_dir / "ledger"))
+
+
+def open_clickhouse(settings: Settings) -> "ClickHouseTicketStore":
+    """Open ClickHouse. Raises `UsageError` when CLICKHOUSE_HOST is not set."""
+    from neural_hive_ml.tickets.clickhouse import ClickHouseTicketStore
+    from neural_hive_ml.tickets.clickhouse_client import ClickHouseTarget
+
+    if not settings.text("CLICKHOUSE_HOST"):
+        raise UsageError("CLICKHOUSE_HOST is not set", remedy="export CLICKHOUSE_HOST, or do without ClickHouse")
+    target = ClickHouseTarget(
+        host=settings.text("CLICKHOUSE_HOST"),
+        port=settings.integer("CLICKHOUSE_PORT"),
+        user=settings.text("CLICKHOUSE_USER"),
+        password=settings.text("CLICKHOUSE_PASSWORD"),
+        database=settings.text("CLICKHOUSE_DATABASE"),
+        timeout_seconds=settings.number("STORE_TIMEOUT_SECONDS"),
+        secure=settings.flag("CLICKHOUSE_SECURE"),
+    )
+    return ClickHouseTicketStore(target, settings.integer("CLICKHOUSE_RETENTION_DAYS"))
+
+
+def open_history(settings: Settings, state: StateStore, clock: Clock, data_source: str = "auto") -> TicketStore:
+    """Open what jobs read tickets from: ClickHouse, brought up to date, where it is configured and answers.
+
+    Elsewhere the store of record serves, and the log says why, once.
+    """
+    if data_source != "auto":
+        return open_tickets(settings, data_source)
+    from neural_hive_ml.read_side import with_clickhouse
+
+    record = open_tickets(settings)
+    clickhouse = open_clickhouse(settings) if settings.text("CLICKHOUSE_HOST") else None
+    return with_clickhouse(record, clickhouse, state, clock)
 
 
 def open_feature_cache(settings: Settings, observe: Observe = unobserved) -> FeatureCache:
@@ -157,21 +193,22 @@ def open_workspace(
     from neural_hive_ml.flow import Workspace
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    tickets = open_tickets(settings, data_source)
+    clock = clock or SystemClock()
+    state = open_state(settings)
     try:
-        state = open_state(settings)
+        tickets = open_history(settings, state, SystemClock(), data_source)
         try:
             yield Workspace(
                 tickets=tickets,
                 state=state,
                 registry=open_registry(settings),
                 ledger=open_ledger(settings, state),
-                clock=clock or SystemClock(),
+                clock=clock,
             )
         finally:
-            state.close()
+            tickets.close()
     finally:
-        tickets.close()
+        state.close()
 
 
 def describe(settings: Settings) -> str:

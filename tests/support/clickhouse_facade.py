@@ -4,6 +4,7 @@ Run by the interpreter of .tools/testservers: `python clickhouse_facade.py FOLDE
 time. Only what clickhouse-connect sends is understood.
 """
 
+import base64
 import re
 import sys
 import tempfile
@@ -53,7 +54,8 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(200, b"Ok.\n")
             return
         given = dict(parse_qsl(url.query, keep_blank_values=True))
-        if PASSWORD and self.headers.get("X-ClickHouse-Key", "") != PASSWORD:
+        credentials = base64.b64decode(self.headers.get("Authorization", "").removeprefix("Basic ")).decode()
+        if PASSWORD and credentials.partition(":")[2] != PASSWORD:
             self.reply(
                 403, b"Code: 516. DB::Exception: default: Authentication failed. (AUTHENTICATION_FAILED)", 516
             )

@@ -1,6 +1,7 @@
 """`hive-ml`: the console script. Commands are loaded when called, so that `--help` stays quick."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -76,5 +77,9 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Entry point of the console script. Logs go to stderr: stdout is the command's answer."""
+    from neural_hive_ml.observability.logs import setup_logs
+
+    level, form = os.environ.get("HIVE_LOG_LEVEL", "INFO"), os.environ.get("HIVE_LOG_FORMAT", "auto")
+    setup_logs("hive-ml", level=level, log_format=form)
     sys.exit(run(hive_ml))

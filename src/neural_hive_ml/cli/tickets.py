@@ -14,6 +14,7 @@ from rich.table import Table
 from neural_hive_ml.bootstrap import describe, open_state, open_tickets
 from neural_hive_ml.cli.ticket_generate import generate_command
 from neural_hive_ml.cli.ticket_index import index_command
+from neural_hive_ml.cli.ticket_sync import sync_command
 from neural_hive_ml.clock import SystemClock, iso, parse_instant
 from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_OK
 from neural_hive_ml.errors import UsageError
@@ -86,6 +87,7 @@ def import_command(files: tuple[str, ...], sample: bool, as_json: bool) -> int:
 
 tickets_command.add_command(generate_command)
 tickets_command.add_command(index_command)
+tickets_command.add_command(sync_command)
 
 
 @tickets_command.command("count")

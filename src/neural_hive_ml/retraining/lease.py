@@ -19,8 +19,10 @@ _log = structlog.get_logger("retraining.lease")
 
 
 @contextmanager
-def sole_run(state: StateStore, clock: Clock, *, seconds: float = LEASE_SECONDS) -> Iterator[None]:
-    """Hold the job's lease and renew it four times in its life until the block ends.
+def sole_run(
+    state: StateStore, clock: Clock, *, name: str = LEASE, seconds: float = LEASE_SECONDS
+) -> Iterator[None]:
+    """Hold the lease of a job by its name and renew it four times in its life until the block ends.
 
     Raises
     ------
@@ -29,15 +31,15 @@ def sole_run(state: StateStore, clock: Clock, *, seconds: float = LEASE_SECONDS)
     """
     holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     ttl_ms = round(seconds * 1000)
-    held = state.acquire(LEASE, holder, now_ms=clock.now_ms(), ttl_ms=ttl_ms)
+    held = state.acquire(name, holder, now_ms=clock.now_ms(), ttl_ms=ttl_ms)
     done = threading.Event()
 
     def renew() -> None:
         while not done.wait(seconds / 4):
             try:
-                state.acquire(LEASE, holder, now_ms=clock.now_ms(), ttl_ms=ttl_ms)
+                state.acquire(name, holder, now_ms=clock.now_ms(), ttl_ms=ttl_ms)
             except HiveError as error:
-                _log.warning("retraining.lease_not_renewed", error=str(error))
+                _log.warning("retraining.lease_not_renewed", lease=name, error=str(error))
 
     thread = threading.Thread(target=renew, name="lease", daemon=True)
     thread.start()

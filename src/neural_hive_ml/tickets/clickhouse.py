@@ -84,9 +84,12 @@ class ClickHouseTicketStore:
         return total
 
     def new_version(self) -> int:
-        """Return a version above all that this store gave before: the present in microseconds, or one more."""
+        """Return a version above all that this store gave before: the present in microseconds, or the next, even.
+
+        The odd number below is for tombstones of moves: above what they bury, below the ticket at its new place.
+        """
         with self._lock:
-            self._last_version = max(time.time_ns() // 1_000, self._last_version + 1)
+            self._last_version = max(time.time_ns() // 2_000 * 2, self._last_version + 2)
             return self._last_version
 
     def write(self, tickets: Sequence[Ticket], version: int, digests: Any = None) -> None:
@@ -105,16 +108,30 @@ class ClickHouseTicketStore:
 
     def bury_moved(self, since_version: int) -> None:
         """Mark the older places of tickets, written at or after a version, whose created_at changed."""
-        names = ", ".join([*_names(), "digest"])
+        written = f"SELECT ticket_id FROM {self.table} WHERE version >= {since_version:d}"
+        places = (
+            "SELECT ticket_id, argMax(created_at, version) AS created, max(version) AS newest "
+            f"FROM {self.table} WHERE deleted = 0 AND ticket_id IN ({written}) "
+            "GROUP BY ticket_id HAVING uniqExact(created_at) > 1"
+        )
+        self._bury(
+            "place.newest - 1",
+            f"INNER JOIN ({places}) AS place ON old.ticket_id = place.ticket_id "
+            "WHERE old.created_at != place.created",
+        )
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Mark tickets as gone: their source does not have them any more."""
+        for start in range(0, len(ids), _IDS_A_QUERY):
+            some = list(ids[start : start + _IDS_A_QUERY])
+            self._bury(f"{self.new_version():d}", "WHERE old.ticket_id IN %(ids)s", {"ids": some})
+
+    def _bury(self, version: str, which: str, parameters: dict[str, object] | None = None) -> None:
+        names = [*_names(), "digest"]
         self.database.command(
-            f"INSERT INTO {self.table} ({names}, version, deleted) "
-            f"SELECT {', '.join(f'old.{name}' for name in names.split(', '))}, place.newest, 1 "
-            f"FROM {self.table} AS old FINAL INNER JOIN ("
-            f"  SELECT ticket_id, argMax(created_at, version) AS created, max(version) AS newest FROM {self.table}"
-            f"  WHERE deleted = 0 AND ticket_id IN"
-            f"    (SELECT ticket_id FROM {self.table} WHERE version >= {since_version:d})"
-            f"  GROUP BY ticket_id HAVING uniqExact(created_at) > 1"
-            f") AS place ON old.ticket_id = place.ticket_id WHERE old.created_at != place.created",
+            f"INSERT INTO {self.table} ({', '.join(names)}, version, deleted) "
+            f"SELECT {', '.join(f'old.{name}' for name in names)}, {version}, 1 FROM {self.table} AS old FINAL {which}",
+            parameters,
             patience=HEAVY_PATIENCE,
         )
 
@@ -125,7 +142,7 @@ class ClickHouseTicketStore:
             found = self.database.query(
                 f"SELECT ticket_id, argMax(digest, version) AS digest, "
                 f"toUnixTimestamp64Milli(argMax(created_at, version)) AS created FROM {self.table} "
-                f"WHERE deleted = 0 AND ticket_id IN %(ids)s GROUP BY ticket_id",
+                f"WHERE ticket_id IN %(ids)s GROUP BY ticket_id HAVING argMax(deleted, version) = 0",
                 {"ids": list(ids[start : start + _IDS_A_QUERY])},
             )
             rows = zip(*(found[name].to_pylist() for name in found.column_names), strict=True)
@@ -134,8 +151,8 @@ class ClickHouseTicketStore:
 
     def get(self, ticket_id: str) -> Ticket | None:
         found = self._read(
-            f"SELECT {_selected(_names())} FROM {self.table} WHERE ticket_id = %(id)s AND deleted = 0 "
-            "ORDER BY version DESC LIMIT 1",
+            f"SELECT {_selected(_names())} FROM (SELECT * FROM {self.table} WHERE ticket_id = %(id)s "
+            "ORDER BY version DESC LIMIT 1) WHERE deleted = 0",
             {"id": ticket_id},
         )
         return None if found is None else next(iter(tickets_of_table(found)), None)
@@ -154,12 +171,12 @@ class ClickHouseTicketStore:
         while True:
             conditions = ["1"]
             if since_ms is not None:
-                conditions.append(f"created_at >= {_moment(since_ms)}")
+                conditions.append(f"created_at >= {moment(since_ms)}")
             if window.until_ms is not None:
-                conditions.append(f"created_at < {_moment(window.until_ms)}")
+                conditions.append(f"created_at < {moment(window.until_ms)}")
             if after:
                 assert since_ms is not None, "a page has a last ticket"
-                conditions.append(f"(created_at > {_moment(since_ms)} OR ticket_id > %(after)s)")
+                conditions.append(f"(created_at > {moment(since_ms)} OR ticket_id > %(after)s)")
             page = self._read(
                 f"SELECT {_selected(names)} FROM {self.table} FINAL WHERE {' AND '.join(conditions)} "
                 f"ORDER BY created_at, ticket_id LIMIT {rows:d}",
@@ -235,5 +252,6 @@ def _selected(names: Sequence[str]) -> str:
     return ", ".join(names)
 
 
-def _moment(at_ms: int) -> str:
+def moment(at_ms: int) -> str:
+    """Return a time, UTC epoch milliseconds, as SQL spells it."""
     return f"fromUnixTimestamp64Milli({at_ms:d}, 'UTC')"

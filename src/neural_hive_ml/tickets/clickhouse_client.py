@@ -21,12 +21,12 @@ HEAVY_PATIENCE: Final = 120
 _NATIVE_PORTS: Final = (9000, 9440)
 _CODE: Final = re.compile(r"\bcode:\s*(\d+)", re.IGNORECASE)
 NO_TABLE, NO_DATABASE = 60, 81
-_PASSWORD: Final = "check CLICKHOUSE_USER and CLICKHOUSE_PASSWORD"
+_CREDENTIALS: Final = "check CLICKHOUSE_USER and CLICKHOUSE_PASSWORD"
 _GRANT: Final = "grant the user SELECT, INSERT, CREATE and ALTER on {database}.*"
 _CREATE: Final = "hive-ml tickets sync creates the tables"
 # By the server's error codes.
 _REMEDIES: Final = {
-    **dict.fromkeys((192, 193, 194, 516), _PASSWORD),
+    **dict.fromkeys((192, 193, 194, 516), _CREDENTIALS),
     **dict.fromkeys((164, 497), _GRANT),
     **dict.fromkeys((NO_TABLE, NO_DATABASE), _CREATE),
     159: "raise STORE_TIMEOUT_SECONDS, or ask for a shorter window",
@@ -71,10 +71,10 @@ class ClickHouseDatabase:
         """Return a table's name as SQL spells it."""
         return f"`{self.target.database}`.`{name}`"
 
-    def command(self, sql: str, *, patience: int = READ_PATIENCE) -> Any:
-        """Run a statement and return its one value, if any; errors as of `query`."""
+    def command(self, sql: str, parameters: Parameters | None = None, *, patience: int = READ_PATIENCE) -> Any:
+        """Run a statement and return its one value, if any; parameters and errors as of `query`."""
         with self._answering():
-            return self._client(patience).command(sql)
+            return self._client(patience).command(sql, parameters=parameters, settings=self._limits(patience))
 
     def query(
         self, sql: str, parameters: Parameters | None = None, *, patience: int = READ_PATIENCE
@@ -91,18 +91,25 @@ class ClickHouseDatabase:
                 sql,
                 parameters=parameters,
                 settings={
+                    **self._limits(patience),
                     "output_format_arrow_string_as_string": 1,
                     "output_format_arrow_low_cardinality_as_dictionary": 1,
-                    # Asking for more than a readonly profile allows is dropped, not an error.
-                    "max_query_size": 16 * 2**20,
-                    "max_execution_time": round(patience * self.target.timeout_seconds) + 1,
                 },
             )
+
+    def _limits(self, patience: int) -> dict[str, int]:
+        # The server gives up when we do. What a readonly profile may not set is dropped, not an error.
+        return {
+            "max_query_size": 16 * 2**20,
+            "max_execution_time": round(patience * self.target.timeout_seconds) + 1,
+        }
 
     def insert(self, table: str, rows: "pa.Table") -> None:
         """Insert rows; when this returns the server has them."""
         with self._answering():
-            self._client(READ_PATIENCE).insert_arrow(table, rows, database=self.target.database)
+            # A batch of an old log may span more months than the server takes at once by default.
+            settings = {"max_partitions_per_insert_block": 0}
+            self._client(READ_PATIENCE).insert_arrow(table, rows, database=self.target.database, settings=settings)
 
     def _client(self, patience: int) -> Any:
         with self._lock:
@@ -181,5 +188,5 @@ def error_code(error: BaseException) -> int | None:
 
 
 def _short(error: Exception) -> str:
-    text = str(error) or type(error).__name__
+    text = str(error).rpartition("server response: ")[2] or type(error).__name__
     return text.partition("(for url")[0].partition(" (version")[0].strip()[:400]

@@ -50,7 +50,7 @@ _STEPS: Final[tuple[tuple[str, ...], ...]] = (
             source String, run UInt64, state LowCardinality(String), noted_at DateTime64(3, 'UTC'),
             watermark_ms Int64, copied_until_ms Int64, tickets UInt64
         )
-        ENGINE = MergeTree ORDER BY (source, run, noted_at) TTL toDateTime(noted_at) + toIntervalDay(90)
+        ENGINE = MergeTree ORDER BY (source, run, noted_at)
         """,
     ),
 )
@@ -121,5 +121,7 @@ def _keep_for(database: ClickHouseDatabase, days: int) -> None:
     held = f"toIntervalDay({days})" in made if days else "\\nTTL " not in made and "\nTTL " not in made
     if held:
         return
-    change = f"MODIFY TTL toDateTime(created_at) + toIntervalDay({days})" if days else "REMOVE TTL"
+    # A DateTime ends in 2106: what claims to be younger than that is kept, not wrapped around to 1970.
+    created = "toDateTime(least(created_at, toDateTime64('2100-01-01', 3, 'UTC')))"
+    change = f"MODIFY TTL {created} + toIntervalDay({days})" if days else "REMOVE TTL"
     database.command(f"ALTER TABLE {table} {change}")

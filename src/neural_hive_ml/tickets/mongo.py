@@ -6,7 +6,7 @@ are no tickets are quarantined when they are read, beside the operational state 
 
 import heapq
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from itertools import islice
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from neural_hive_ml.clock import DAY_MS
 from neural_hive_ml.conventions import TICKETS
 from neural_hive_ml.errors import InvalidTicket
 from neural_hive_ml.state.mongo import MongoStateStore
 from neural_hive_ml.state.mongo_client import Json, MongoDatabase
 from neural_hive_ml.tickets.batches import batches
+from neural_hive_ml.tickets.changes import DayFigures
 from neural_hive_ml.tickets.columns import TicketColumns, columns_of
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.files import RawDocument
@@ -40,6 +42,20 @@ INDEXES: Final[dict[str, tuple[tuple[str, ...], bool]]] = {
 _LEGACY_FIELDS: Final = ("type", "capabilities", "timestamp", "risk_weight", "sla_timeout_ms")
 _PROJECTION: Final = dict.fromkeys((*(f.name for f in fields(Ticket)), *_LEGACY_FIELDS), 1)
 _ORDER: Final = ("created_at", "ticket_id")
+_EVENTS: Final = ("created_at", "started_at", "completed_at")
+_CREATED_MS, _COMPLETED_MS = {"$toLong": "$created_at"}, {"$toLong": "$completed_at"}
+_DAY_GROUP: Final[Json] = {
+    "_id": {"$floor": {"$divide": [_CREATED_MS, DAY_MS]}},
+    "tickets": {"$sum": 1},
+    "completed": {"$sum": {"$cond": [{"$eq": [{"$toUpper": "$status"}, "COMPLETED"]}, 1, 0]}},
+    "retries": {"$sum": "$retry_count"},
+    "durations_ms": {"$sum": "$actual_duration_ms"},
+    "spans_ms": {
+        "$sum": {"$cond": [{"$gt": ["$completed_at", None]}, {"$subtract": [_COMPLETED_MS, _CREATED_MS]}, 0]}
+    },
+}
+# Few enough that the server adds them up within one time-out.
+_DAYS_A_QUERY: Final = 7
 _WRITE_ROWS: Final = 2_000
 _READ_ROWS: Final = 5_000
 
@@ -137,11 +153,46 @@ class MongoTicketStore:
         now_ms = time.time_ns() // 1_000_000
         self._quarantine.add([refusal(RawDocument(document, source), error, now_ms)])
 
+    def changed(self, since_ms: int) -> Iterator[Ticket]:
+        """See `tickets.changes.ChangeSource`; by the indexes of the three times, numbers and dates."""
+        since = (since_ms, datetime.fromtimestamp(since_ms / 1000, UTC))
+        clauses = [{name: {"$gte": value}} for name in _EVENTS for value in since]
+        yield from self._found({"$or": clauses})
+
+    def of(self, ids: Iterable[str]) -> Iterator[Ticket]:
+        """See `tickets.changes.ChangeSource`."""
+        iterator = iter(ids)
+        while some := list(islice(iterator, _WRITE_ROWS)):
+            yield from self._found({"ticket_id": {"$in": some}})
+
+    def _found(self, condition: Json) -> Iterator[Ticket]:
+        with self._mongo.answering():
+            for document in self._tickets.find(condition, _PROJECTION, batch_size=_READ_ROWS):
+                ticket = self._decoded(document)
+                if ticket is not None:
+                    yield ticket
+
+    def day_figures(self) -> Mapping[int, DayFigures]:
+        """See `tickets.changes.ChangeSource`; added up by the server, some days at a time."""
+        extent = self.extent()
+        figures: dict[int, DayFigures] = {}
+        if extent.oldest_ms is None or extent.newest_ms is None:
+            return figures
+        first, last = extent.oldest_ms // DAY_MS, extent.newest_ms // DAY_MS
+        for day in range(first, last + 1, _DAYS_A_QUERY):
+            window = TicketWindow(day * DAY_MS, min(day + _DAYS_A_QUERY, last + 1) * DAY_MS)
+            either = {"$or": [_created(window, kind) for kind in ("number", "date")]}
+            with self._mongo.answering():
+                for found in self._tickets.aggregate([{"$match": either}, {"$group": _DAY_GROUP}]):
+                    own = int(found.pop("_id"))
+                    figures[own] = DayFigures(**{name: int(value) for name, value in found.items()})
+        return figures
+
     def extent(self) -> StoreExtent:
         with self._mongo.answering():
             tickets = self._tickets.estimated_document_count()
             oldest, newest = self._edge("created_at", 1), self._edge("created_at", -1)
-            events = [self._edge(name, -1) for name in ("created_at", "started_at", "completed_at")]
+            events = [self._edge(name, -1) for name in _EVENTS]
         known = [event for event in events if event is not None]
         return StoreExtent(tickets, oldest, newest, max(known) if known else None)
 
