@@ -10,6 +10,8 @@ Floats = npt.NDArray[np.float64]
 PRECISION_FIRST = 0.85
 # Below this recall a threshold of high precision finds too little to be of use, and the best F1 is taken.
 LEAST_RECALL = 0.25
+# Slope and intercept of a curve that knows nothing: rare anomalies, one decimal order of rarity not one of them.
+_PRIOR = (0.5, -4.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,20 @@ def choose_threshold(label: Floats, raw: Floats) -> Threshold:
     else:
         f1 = np.where(last_of_tie, 2 * precision * recall / np.maximum(precision + recall, 1e-12), -1.0)
         i, rule = int(np.argmax(f1)), "best F1: the precision asked for was out of reach"
-    below = float(ranked[i + 1]) if i + 1 < len(ranked) else float(ranked[i]) - 1.0
-    return Threshold((float(ranked[i]) + below) / 2, float(precision[i]), float(recall[i]), rule)
+    lowest = float(ranked[i])
+    below = float(ranked[i + 1]) if i + 1 < len(ranked) else lowest - 1.0
+    halfway = (lowest + below) / 2
+    # Between neighbours among the floats there is no number halfway.
+    return Threshold(halfway if halfway > below else lowest, float(precision[i]), float(recall[i]), rule)
 
 
 def fit_curve(label: Floats, raw: Floats, rounds: int = 50) -> tuple[float, float]:
-    """Fit P(anomaly) = 1 / (1 + exp(-(slope * raw + intercept))) by Newton steps (Platt 1999, his smoothed targets)."""
+    """Fit P(anomaly) = 1 / (1 + exp(-(slope * raw + intercept))) by Newton steps (Platt 1999, his smoothed targets).
+
+    Without rows it is what the steps are drawn to: slope 0.5, intercept -4.
+    """
+    if len(raw) == 0:
+        return _PRIOR
     positives = float(label.sum())
     negatives = len(label) - positives
     target = np.where(label > 0, (positives + 1) / (positives + 2), 1 / (negatives + 2))
@@ -56,7 +66,7 @@ def fit_curve(label: Floats, raw: Floats, rounds: int = 50) -> tuple[float, floa
     ridge = np.diag([1e-3, 1e-3])
     for _ in range(rounds):
         p = 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))
-        gradient = x.T @ (p - target) + 1e-3 * (weights - [0.5, -4.0])
+        gradient = x.T @ (p - target) + 1e-3 * (weights - _PRIOR)
         step = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + ridge, gradient)
         weights = weights - np.clip(step, -2.0, 2.0)
         if np.abs(step).max() < 1e-9:
