@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
-from neural_hive_ml.bootstrap import open_registry, open_state, open_tickets
+from neural_hive_ml.bootstrap import open_clickhouse, open_registry, open_state, open_tickets
 from neural_hive_ml.clock import DAY_MS, HOUR_MS, SystemClock, iso
 from neural_hive_ml.conventions import (
     CHAMPION,
@@ -15,7 +16,7 @@ from neural_hive_ml.conventions import (
     GUIDE_MODELS,
     QUARANTINE,
 )
-from neural_hive_ml.errors import HiveError, RegistryUnavailable, StoreUnavailable
+from neural_hive_ml.errors import HiveError, RegistryUnavailable, StoreUnavailable, UsageError
 from neural_hive_ml.settings import Settings
 
 Status = Literal["ok", "warning", "failed", "not_configured"]
@@ -117,17 +118,30 @@ def _clickhouse(settings: Settings) -> Iterator[Check]:
     if not settings.text("CLICKHOUSE_HOST"):
         yield Check("clickhouse", "not_configured", "optional; the ticket store serves without it")
         return
-    import httpx
+    from neural_hive_ml.tickets.clickhouse_schema import NEWEST, check_server, schema_version
+    from neural_hive_ml.tickets.sync_log import SyncLog
 
-    host, port = settings.text("CLICKHOUSE_HOST"), settings.text("CLICKHOUSE_PORT")
-    address = f"http://{host}:{port}"
-    try:
-        answer = httpx.get(f"{address}/ping", timeout=settings.number("STORE_TIMEOUT_SECONDS"))
-        answer.raise_for_status()
-    except httpx.HTTPError as error:
-        yield Check("clickhouse", "warning", f"{address}: {error}", "optional: start it or unset CLICKHOUSE_HOST")
-        return
-    yield Check("clickhouse", "ok", f"{address} answers")
+    with closing(open_clickhouse(settings)) as store:
+        try:
+            version, schema = check_server(store.database), schema_version(store.database)
+            note = SyncLog(store.database).last() if schema else None
+        except (StoreUnavailable, UsageError) as error:
+            yield Check("clickhouse", "warning", error.what, f"{error.remedy}; optional: or unset CLICKHOUSE_HOST")
+            return
+        current = schema == NEWEST
+        detail = f"{store.database.name}: version {version}, schema {schema} of {NEWEST}"
+        yield Check(
+            "clickhouse", "ok" if current else "warning", detail, "" if current else "hive-ml tickets sync"
+        )
+        if note is None or note.state != "done":
+            yield Check("clickhouse sync", "warning", "no finished copy of the tickets", "hive-ml tickets sync")
+            return
+        behind_ms = SystemClock().now_ms() - note.watermark_ms
+        fresh = behind_ms <= STALE_AFTER_MS
+        detail = f"up to {iso(note.watermark_ms)}, {behind_ms / HOUR_MS:,.1f} h ago, from {note.source}"
+        yield Check(
+            "clickhouse sync", "ok" if fresh else "warning", detail, "" if fresh else "hive-ml tickets sync"
+        )
 
 
 def _state(settings: Settings) -> Iterator[Check]:

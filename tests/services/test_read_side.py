@@ -17,6 +17,7 @@ from tests.support.tickets import ticket
 from neural_hive_ml.bootstrap import open_history
 from neural_hive_ml.cli.app import hive_ml, run
 from neural_hive_ml.clock import DAY_MS, HOUR_MS, SystemClock
+from neural_hive_ml.diagnosis import Check, examine
 from neural_hive_ml.settings import load_settings
 from neural_hive_ml.state.memory import MemoryStateStore
 from neural_hive_ml.tickets.embedded import EmbeddedTicketStore
@@ -157,3 +158,25 @@ def test_two_syncs_do_not_run_at_once(
                 store = open_history(settings, state, SystemClock())
                 assert target.database.name in store.describe()
                 store.close()
+
+
+def test_the_doctor_sees_version_schema_and_lag(
+    folder: Path, held: list[Ticket], clickhouse_address: ClickHouseAddress, point_at: Callable[..., None]
+) -> None:
+    def checks() -> dict[str, Check]:
+        return {c.name: c for c in examine(load_settings(), "training") if c.name.startswith("clickhouse")}
+
+    with closing(clickhouse_store(clickhouse_address, retention_days=540)) as target:
+        point_at(clickhouse_address, target.database.target.database)
+        before = checks()
+        assert before["clickhouse"].status == "warning"
+        assert "schema 0" in before["clickhouse"].detail
+        assert before["clickhouse sync"].remedy == "hive-ml tickets sync"
+        assert run(hive_ml, ["tickets", "sync"]) == 0
+        after = checks()
+        assert [c.status for c in after.values()] == ["ok", "ok"]
+        assert str(folder) in after["clickhouse sync"].detail
+    point_at(ClickHouseAddress("127.0.0.1", int(closed_port().rpartition(":")[2])))
+    gone = checks()["clickhouse"]
+    assert gone.status == "warning"
+    assert "unset CLICKHOUSE_HOST" in gone.remedy

@@ -9,6 +9,8 @@ import click
 
 from neural_hive_ml import __version__
 from neural_hive_ml.cli.exits import exit_code_of
+from neural_hive_ml.conventions import EXIT_USAGE
+from neural_hive_ml.errors import UsageError
 
 # command -> module under neural_hive_ml.cli that holds a click command of the same name, and its one-line help
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -81,5 +83,9 @@ def main() -> None:
     from neural_hive_ml.observability.logs import setup_logs
 
     level, form = os.environ.get("HIVE_LOG_LEVEL", "INFO"), os.environ.get("HIVE_LOG_FORMAT", "auto")
-    setup_logs("hive-ml", level=level, log_format=form)
+    try:
+        setup_logs("hive-ml", level=level, log_format=form)
+    except UsageError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_USAGE)
     sys.exit(run(hive_ml))
