@@ -13,7 +13,7 @@ import numpy.typing as npt
 import yaml
 
 from neural_hive_ml.clock import DAY_MS, HOUR_MS, MINUTE_MS
-from neural_hive_ml.tickets.columns import MISSING_MS, TicketColumns, concat
+from neural_hive_ml.tickets.columns import MISSING_MS, TicketColumns, concat, ranks
 from neural_hive_ml.tickets.ticket import RISK_BANDS, STATUSES
 
 _COMPLETED = STATUSES.index("COMPLETED")
@@ -78,7 +78,7 @@ def inject(
             _CHANGES[name](out, int(i), draw(), scene)
     joined = concat([out, *extra])
     kinds_joined = np.concatenate([kind, *[np.full(len(e), "owner_burst", dtype=object) for e in extra]])
-    order = np.lexsort((joined.ticket_id.astype(str), joined.created_at_ms))
+    order = np.lexsort((ranks(joined.ticket_id), joined.created_at_ms))
     return Injected(joined.take(order), kinds_joined[order])
 
 

@@ -13,7 +13,7 @@ from neural_hive_ml.features.kernel import COMPILED, replay
 from neural_hive_ml.features.raw import keys_of, raw_tickets
 from neural_hive_ml.features.spec import COLUMN_COUNT
 from neural_hive_ml.features.statistics import Statistics
-from neural_hive_ml.tickets.columns import MISSING_MS, TicketColumns
+from neural_hive_ml.tickets.columns import MISSING_MS, TicketColumns, ranks
 from neural_hive_ml.tickets.ticket import ENDED_STATUSES, STATUSES
 
 Stage = Literal["created", "running", "ended"]
@@ -162,10 +162,7 @@ def _events(columns: TicketColumns, stages: Sequence[Stage], running: RunningMom
     ticket = np.concatenate([p[3] for p in parts]).astype(np.int64)
     at_ms = np.concatenate([p[4] for p in parts]).astype(np.int64)
     rank = np.concatenate([p[5] for p in parts])
-    # Python's own text order: NumPy's fixed-width text drops nulls at the end, and a long id would widen all of them.
-    by_id = np.empty(len(columns), dtype=np.intp)
-    by_id[np.argsort(columns.ticket_id)] = everyone
-    order = np.lexsort((by_id[ticket], rank, at_ms))
+    order = np.lexsort((ranks(columns.ticket_id)[ticket], rank, at_ms))
     return _Events(kind, stage, emits, ticket, at_ms, order)
 
 

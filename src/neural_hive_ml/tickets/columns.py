@@ -86,6 +86,19 @@ class TicketColumns:
         return TicketColumns(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
 
+def ranks(ids: Objects) -> npt.NDArray[np.intp]:
+    """Return each id's place among all, as a store orders texts; O(n log n).
+
+    NumPy's own fixed-width texts drop nulls at the end of an id, and one long id widens all of them.
+
+    >>> ranks(np.array(["b", "a\\0", "a"], dtype=object)).tolist()
+    [2, 1, 0]
+    """
+    place = np.empty(len(ids), dtype=np.intp)
+    place[np.argsort(ids)] = np.arange(len(ids))
+    return place
+
+
 def ms_or_missing(value: int | None) -> int:
     """Map an absent time or duration to `MISSING_MS`."""
     return MISSING_MS if value is None else value
