@@ -4,12 +4,12 @@ A variable that is set always wins. `embedded` (a bare checkout) keeps everythin
 data folder; `platform` (images and manifests set HIVE_PROFILE=platform) has the guide's defaults.
 """
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.settings_table import TABLE, Setting
@@ -68,12 +68,15 @@ class Settings:
 
 def _number(value: Value) -> float:
     try:
-        return float(value.text)
+        number = float(value.text)
     except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
         name = value.setting.name
         raise UsageError(
             f"{name}={value.text!r} is not a number", remedy=f"set {name}, default {value.setting.embedded}"
-        ) from None
+        )
+    return number
 
 
 def mask(text: str) -> str:
@@ -84,12 +87,11 @@ def mask(text: str) -> str:
     >>> mask("plain text")
     'plain text'
     """
-    if "://" not in text:
+    scheme, separator, rest = text.partition("://")
+    if not separator or "@" not in rest:
         return text
-    parts = urlsplit(text)
-    if "@" not in parts.netloc:
-        return text
-    return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
+    # Up to the last @, whatever lies before it: a password that was not escaped may hold any sign of a URI.
+    return f"{scheme}://***@{rest.rpartition('@')[2]}"
 
 
 def checkout_root() -> Path | None:
@@ -132,9 +134,10 @@ def _resolve(setting: Setting, env: Mapping[str, str], profile: str, data_dir: P
     if file_name:
         try:
             return Value(setting, Path(file_name).read_text(encoding="utf-8").strip(), f"file {file_name}")
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise UsageError(
-                f"{setting.name}_FILE={file_name} cannot be read: {error.strerror}",
+                f"{setting.name}_FILE={file_name} cannot be read: {why}",
                 remedy="mount the secret or unset the variable",
             ) from error
     default = setting.embedded if profile == "embedded" or setting.platform is None else setting.platform
