@@ -22,6 +22,18 @@ TIMES = HERE / "times.json"
 RULES = ["../../prometheus-rules/ml-slo-rules.yaml", "../../prometheus-rules/ml-slo-alerts.yaml"]
 HEADER = "# Written by `python -m tests.promtool.build` from tests/promtool/cases.py and times.json.\n"
 UNKNOWN = (-1, -1)
+PAGE = HERE.parents[1] / "docs" / "slos" / "alert-times.md"
+PAGE_HEAD = """\
+<!-- Written by `python -m tests.promtool.build` from what promtool measured: edit tests/promtool/cases.py. -->
+# When each alert fires and ends
+
+Measured by `promtool test rules` in virtual time (`tests/promtool`), from the moment a fault begins to the moment the
+alert fires, and from the moment the fault is over to the moment the alert ends. Faults are plain: half of the requests
+fail, a job stops, a gauge jumps. Steps are a minute for most alerts and an hour for those that look at days; times are
+exact to a step. "By itself" ends before the fault does, because the alert is about an event, not a state.
+
+| alert | fires after | ends after |
+| --- | --- | --- |"""
 
 Times = dict[str, tuple[int, int]]
 
@@ -72,7 +84,37 @@ def nothing() -> str:
 def documents(times: Times) -> dict[Path, str]:
     """Return every file of this folder that is made from the cases."""
     made = {path_of(scenario): document(scenario, times) for scenario in SCENARIOS}
-    return {**made, HERE / "nothing.test.yaml": nothing()}
+    return {**made, HERE / "nothing.test.yaml": nothing(), PAGE: page(times)}
+
+
+def page(times: Times) -> str:
+    """Return docs/slos/alert-times.md: how long after its fault each alert fires, and how long after it ends."""
+    rows = []
+    for scenario in SCENARIOS:
+        step = scenario.step_seconds
+        for case in scenario.cases:
+            if case.alert:
+                first, last = times.get(case.alert, UNKNOWN)
+                after, over = first - scenario.fault * step, last + step - scenario.mended * step
+                rows.append(
+                    (case.alert, _span(after), _span(over) if over > 0 else "by itself" if over < 0 else "at once")
+                )
+    lines = [f"| [{alert}](../runbooks/{alert}.md) | {fires} | {ends} |" for alert, fires, ends in sorted(rows)]
+    return "\n".join([PAGE_HEAD, *lines, ""])
+
+
+def _span(seconds: int) -> str:
+    """Return a span in the largest unit that keeps it exact to a tenth.
+
+    >>> _span(0), _span(300), _span(13 * 3600), _span(21 * 86400)
+    ('at once', '5 min', '13 h', '21 d')
+    """
+    if seconds == 0:
+        return "at once"
+    for unit, size in (("d", 86_400), ("h", 3600)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f}".removesuffix(".0") + f" {unit}"
+    return f"{seconds // 60} min"
 
 
 def _written(test: dict[str, object], step: int) -> str:

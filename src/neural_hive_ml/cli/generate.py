@@ -6,11 +6,12 @@ from typing import Final
 
 import click
 
-from neural_hive_ml.cli.generated import write_or_check
+from neural_hive_ml.cli.generated import filled, write_or_check
 from neural_hive_ml.dashboards.files import dashboard_files
 from neural_hive_ml.observability.metrics_page import metrics_page
 from neural_hive_ml.settings import checkout_root
 from neural_hive_ml.slo.alertmanager import alertmanager_config
+from neural_hive_ml.slo.pages import RUNBOOKS, runbook_index, sections
 from neural_hive_ml.slo.prometheus_config import compose_config
 from neural_hive_ml.slo.rules import operator_files, rule_files
 from neural_hive_ml.slo.spec import load_objectives
@@ -28,7 +29,11 @@ def _slo() -> Mapping[str, str]:
 
 
 def _pages() -> Mapping[str, str]:
-    return {"docs/metrics.md": metrics_page()}
+    objectives = load_objectives()
+    pages = {"docs/metrics.md": metrics_page(), f"{RUNBOOKS}/index.md": runbook_index(objectives)}
+    checkout = checkout_root()
+    # An installed package has no pages that people wrote, and so none to fill.
+    return pages if checkout is None else pages | filled(sections(objectives), checkout)
 
 
 # Each gives path -> text. Whoever generates a file adds its producer here.

@@ -128,7 +128,7 @@ VERSIONS: Final = (
     Alert(
         "MLModelArtifactRefused",
         "sum by (model_name) (increase(neural_hive_ml_model_load_errors_total"
-        '{reason=~"digest|signature"}[$15m])) > 0',
+        '{reason=~"digest|signature"}[$1h])) > 0',
         "0s",
         "critical",
         f"An artifact of {_MODEL} is not what was registered",
@@ -146,7 +146,7 @@ VERSIONS: Final = (
         f"A version of {_MODEL} cannot be loaded: {{{{ $labels.reason }}}}",
         f"Services keep the version they have; the published one of {_MODEL} fails ({{{{ $labels.reason }}}}).",
         "the newest version does not serve",
-        "look for serving.model_refused in the log of guard-agents and orchestrator-dynamic",
+        'look for "Failed to load model from MLflow" in the log of guard-agents and orchestrator-dynamic',
         dashboard=MODELS_DASHBOARD,
     ),
     Alert(
