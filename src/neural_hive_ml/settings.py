@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.settings_table import TABLE, Setting
@@ -42,8 +43,23 @@ class Settings:
     values: Mapping[str, Value] = field(repr=False)
 
     def text(self, name: str) -> str:
-        """Return a setting's text; empty means not set."""
-        return self.values[name].text
+        """Return a setting's text; empty means not set. Raises `UsageError` for none of the values that there are."""
+        value = self.values[name]
+        allowed = value.setting.one_of
+        if allowed and value.text not in allowed:
+            raise UsageError(f"{name}={value.text!r} is unknown", remedy=f"use {', '.join(allowed)}")
+        return value.text
+
+    def zone(self, name: str) -> str:
+        """Return a setting as the name of an IANA time zone. Raises `UsageError` when there is none of that name."""
+        text = self.text(name)
+        try:
+            ZoneInfo(text)
+        except (OSError, ValueError, KeyError):  # what ZoneInfo says of folders, paths and unknown names
+            raise UsageError(
+                f"{name}={text!r} is no time zone", remedy=f"set {name} to an IANA name, such as America/Sao_Paulo"
+            ) from None
+        return text
 
     def number(self, name: str) -> float:
         """Return a setting as a number. Raises `UsageError` naming the variable when it is not one."""

@@ -9,13 +9,14 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One variable. `secret` values are never printed."""
+    """One variable. `secret` values are never printed; `one_of` are the only values there are, where it is not empty."""
 
     name: str
     embedded: str
     platform: str | None
     meaning: str
     secret: bool = False
+    one_of: tuple[str, ...] = ()
 
 
 TABLE: Final[tuple[Setting, ...]] = (
@@ -57,10 +58,21 @@ TABLE: Final[tuple[Setting, ...]] = (
         "isolation_forest",
         None,
         "detector that serves: isolation_forest, autoencoder, learned, auto",
+        one_of=("isolation_forest", "autoencoder", "learned", "auto"),
     ),
-    Setting("SCHEDULING_MODEL_TYPE", "xgboost", None, "duration model that serves: xgboost, lightgbm, auto"),
     Setting(
-        "FLOOR_PROFILE", "guide", None, "floors of promotion: guide, or relative for tickets of another scale"
+        "SCHEDULING_MODEL_TYPE",
+        "xgboost",
+        None,
+        "duration model that serves: xgboost, lightgbm, auto",
+        one_of=("xgboost", "lightgbm", "auto"),
+    ),
+    Setting(
+        "FLOOR_PROFILE",
+        "guide",
+        None,
+        "floors of promotion: guide, or relative for tickets of another scale",
+        one_of=("guide", "relative"),
     ),
     Setting("ALLOW_SYNTHETIC_FALLBACK", "false", None, "allow models of synthetic tickets to be promoted"),
     Setting("CALENDAR_TIMEZONE", "UTC", None, "IANA time zone of the calendar features"),

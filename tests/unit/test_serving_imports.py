@@ -38,16 +38,18 @@ def modules_after(program: str, folder: Path) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize(
-    "program",
-    [
-        "import neural_hive_ml.serving.guard_agents.app",
-        "import neural_hive_ml.serving.slot, neural_hive_ml.scoring.load_scorer, neural_hive_ml.scoring.anomaly, "
-        "neural_hive_ml.scoring.duration, neural_hive_ml.scoring.load",
-        _START,
-    ],
-    ids=["the app", "the scorers", "hive-ml serve guard-agents"],
-)
+_SCORERS = """
+import neural_hive_ml.serving.slot
+from neural_hive_ml.scoring import anomaly, duration, load, load_scorer
+"""
+PROGRAMS = {
+    "the app": "import neural_hive_ml.serving.guard_agents.app",
+    "the scorers": _SCORERS,
+    "hive-ml serve guard-agents": _START,
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
 def test_a_serving_process_holds_no_trainer(program: str, tmp_path: Path) -> None:
     held = modules_after(program, tmp_path)
     assert "numpy" in held

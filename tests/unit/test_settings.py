@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neural_hive_ml.errors import UsageError
+from neural_hive_ml.evaluation.floors import demands
 from neural_hive_ml.settings import Settings, load_settings, mask
 from neural_hive_ml.settings_table import TABLE
 
@@ -174,6 +175,32 @@ def test_truth_values(text: str, value: bool) -> None:
 def test_neither_true_nor_false_says_so() -> None:
     with pytest.raises(UsageError, match="HIVE_METRIC_ALIASES='maybe' is neither true nor false"):
         loaded(HIVE_METRIC_ALIASES="maybe").flag("HIVE_METRIC_ALIASES")
+
+
+@pytest.mark.parametrize("name", [s.name for s in TABLE if s.one_of])
+def test_where_only_some_values_exist_others_are_refused(name: str) -> None:
+    for known in next(s.one_of for s in TABLE if s.name == name):
+        assert loaded(**{name: known}).text(name) == known
+        assert known in next(s.meaning for s in TABLE if s.name == name)
+    with pytest.raises(UsageError, match=f"{name}='another' is unknown") as caught:
+        loaded(**{name: "another"}).text(name)
+    assert "use " in caught.value.remedy
+
+
+def test_the_floor_profiles_are_those_that_there_are() -> None:
+    for profile in next(s.one_of for s in TABLE if s.name == "FLOOR_PROFILE"):
+        assert demands("anomaly", profile).floors
+
+
+@pytest.mark.parametrize("text", ["America/Sao_Paulo", "UTC", "Asia/Kathmandu"])
+def test_time_zones(text: str) -> None:
+    assert loaded(CALENDAR_TIMEZONE=text).zone("CALENDAR_TIMEZONE") == text
+
+
+@pytest.mark.parametrize("text", ["America/Sao_Paolo", "", "/etc/passwd", "../UTC", "America", "\0", "UTC+3"])
+def test_what_is_no_time_zone_names_the_variable(text: str) -> None:
+    with pytest.raises(UsageError, match=r"CALENDAR_TIMEZONE=.* is no time zone"):
+        loaded(CALENDAR_TIMEZONE=text).zone("CALENDAR_TIMEZONE")
 
 
 @pytest.mark.parametrize("profile", ["production", "Platform", ""])

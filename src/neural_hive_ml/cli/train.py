@@ -167,7 +167,7 @@ def requests_for(
                 algorithm=chosen,
                 horizon_minutes=horizon,
                 tuning=tuning,
-                timezone=settings.text("CALENDAR_TIMEZONE"),
+                timezone=settings.zone("CALENDAR_TIMEZONE"),
             )
             requests.append(request)
     return tuple(requests)
@@ -189,7 +189,7 @@ def _budget(text: str) -> TuningBudget:
         value = float(number)
     except ValueError:
         value = 0.0
-    if value <= 0:
+    if not 1e-3 <= value <= 1e6 or (number == text and value < 1):
         raise UsageError(f"--tuning-budget {text!r} is no budget", remedy="give trials (60) or seconds (30s)")
     if text.endswith("s"):
         return TuningBudget(seconds=value, trials=10_000)

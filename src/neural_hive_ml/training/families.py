@@ -6,12 +6,22 @@ from neural_hive_ml.scoring.packed import PackedModel
 from neural_hive_ml.tickets.columns import TicketColumns
 from neural_hive_ml.training.request import Candidate, Progress, TrainingRequest, silent
 
+# What there is a trainer for, by family; a load model's own trainer knows its kinds. A model registered under the name of
+# another algorithm would be a lie.
+ALGORITHMS: dict[str, tuple[str, ...]] = {"anomaly": ("isolation_forest",), "scheduling": ("xgboost",)}
+
 
 def train_family(columns: TicketColumns, request: TrainingRequest, progress: Progress = silent) -> Candidate:
     """Train the model that a request asks for, telling `progress` what it does.
 
     Raises `NotEnoughData`, `TrainingFailed`, `UsageError`.
     """
+    known = ALGORITHMS.get(request.family, ())
+    if known and request.algorithm not in (None, *known):
+        raise UsageError(
+            f"this release trains no {request.family} model with {request.algorithm}",
+            remedy=f"--model-algorithm {' or '.join(known)}",
+        )
     match request.family:
         case "anomaly":
             from neural_hive_ml.training.anomaly import train_anomaly

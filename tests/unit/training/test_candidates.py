@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, mean_absolute_error, precision_score, recall_score
 from tests.support.trained import anomaly_candidate, duration_candidate, generated, request
 
+from neural_hive_ml.errors import UsageError
 from neural_hive_ml.evaluation.figure import Figure
 from neural_hive_ml.features.frame import build_frame
 from neural_hive_ml.features.statistics import Statistics
@@ -107,3 +108,12 @@ def test_figures_can_be_drawn(family: str, made: object) -> None:
         for values in figure.series.values():
             assert len(values)
             assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize(
+    ("family", "algorithm"), [("anomaly", "autoencoder"), ("scheduling", "lightgbm"), ("load", "x")]
+)
+def test_an_algorithm_without_a_trainer_is_not_trained_as_another(family: str, algorithm: str) -> None:
+    asked = replace(request(family, generated()), algorithm=algorithm, horizon_minutes=60)
+    with pytest.raises(UsageError, match=f"{algorithm}"):
+        train_family(generated(), asked)
