@@ -8,10 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from tests.support.mlflow_server import closed_port
 from tests.support.tickets import flights
 
@@ -30,7 +31,6 @@ from neural_hive_ml.errors import (
     UsageError,
 )
 from neural_hive_ml.flow import ModelResult, Status
-from neural_hive_ml.observability.logs import setup_logs
 from neural_hive_ml.tickets.encode import encode_ticket
 from neural_hive_ml.training.request import TrainingRequest
 
@@ -61,11 +61,12 @@ def filled(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> P
 
 
 @pytest.fixture
-def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Typed]:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "200")
-    setup_logs("hive-ml", level="WARNING", log_format="json")  # as the console script does, to stderr
+    # Logs to stderr, as the console script has them: stdout is the command's answer.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
     def type_in(folder: Path, *arguments: str) -> tuple[int, str, str]:
         monkeypatch.setenv("HIVE_DATA_DIR", str(folder))
@@ -73,7 +74,8 @@ def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         said = capsys.readouterr()
         return code, said.out, said.err
 
-    return type_in
+    yield type_in
+    structlog.reset_defaults()
 
 
 def test_0_every_asked_for_model_was_trained_and_judged(typed: Typed, filled: Path) -> None:
