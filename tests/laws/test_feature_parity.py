@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.histories import START_MS, TIMEZONES, histories, moments_of
 from tests.support.kernels import BOTH
 from tests.support.tickets import flights, ticket
+from tests.support.trained import generated_tickets
 
 from neural_hive_ml.clock import HOUR_MS
 from neural_hive_ml.features.binding import FeatureBinding
@@ -170,10 +172,10 @@ def test_a_replay_may_stop_and_go_on(tickets: list[Ticket], after: int) -> None:
 
 
 @BOTH
-def test_a_long_real_history_agrees(compiled: bool) -> None:
-    """Rings fill, weights reach their floors, tables grow: 1,200 flights, 40 tasks of them often."""
-    tickets = flights(1_200)
-    binding = FeatureBinding(("distance",), "America/New_York")
+@pytest.mark.parametrize("tickets", [flights(600), list(generated_tickets())], ids=["flights", "generated"])
+def test_a_long_history_agrees(tickets: list[Ticket], compiled: bool) -> None:
+    """Rings fill, weights reach their floors, tables grow."""
+    binding = FeatureBinding(("distance", "items"), "America/New_York")
     bulk, memory = build_frame(columns_of(tickets), binding)
     rows, statistics = one_by_one(tickets, binding, [], compiled=compiled)
     assert rows == by_key(bulk, tickets)

@@ -109,7 +109,8 @@ class Statistics:
         Raises
         ------
         ArtifactRefused
-            When the snapshot is of another feature set version or incomplete.
+            When the snapshot is of another feature set version, incomplete, or says what no history can leave behind: the
+            kernel trusts its tables.
         """
         try:
             version = arrays["version"].tobytes().decode()
@@ -119,7 +120,7 @@ class Statistics:
                     remedy="retrain, or run the release that wrote them",
                 )
             as_of_ms, sequence = (int(v) for v in arrays["moment"])
-            tables = Tables(*(np.array(arrays[name], dtype=np.float64) for name in _TABLES))
+            tables = Tables(*(np.array(arrays[name], dtype=np.float64, order="C") for name in _TABLES))
             slots = []
             for scope in at.SCOPES:
                 blob = arrays[f"{scope}.keys"].tobytes()
@@ -129,9 +130,30 @@ class Statistics:
                     table[blob[begin:end].decode("utf-8", "surrogatepass")] = int(slot)
                     begin = end
                 slots.append(table)
+            _check(tables, slots)
         except (KeyError, ValueError, UnicodeDecodeError) as error:
             raise ArtifactRefused(
                 f"statistics snapshot is damaged: {error}", remedy="fetch or train it again"
             ) from error
         used = {name: len(getattr(tables, name)) for name in _TABLES}
         return Statistics(tables, as_of_ms, sequence, tuple(slots), used)
+
+
+# Counts, and places in the ring: what a kernel indexes with.
+_COUNTS = [at.N_CREATED, at.N_SUCCESS, at.N_ENDED, at.N_GAPS, at.N_WAITS, at.RUNNING, at.QUEUED, at.RING_AT]
+
+
+def _check(tables: Tables, slots: list[dict[str, int]]) -> None:
+    """Raise ValueError where tables and slots do not fit each other."""
+    for name in _TABLES:
+        table: Floats = getattr(tables, name)
+        if table.ndim != 2 or table.shape[1] != _WIDTHS[name] or len(table) == 0:
+            raise ValueError(f"table {name} has shape {table.shape}")
+        counts = table[:, _COUNTS] if table.shape[1] >= at.SLIM_WIDTH else table
+        if not np.isfinite(table).all() or (counts < 0).any() or table[0].any():
+            raise ValueError(f"table {name} holds what no ticket left")
+        given = [slot for scope, of in zip(slots, _TABLE_OF, strict=True) if of == name for slot in scope.values()]
+        if len(set(given)) != len(given) or any(not 0 < slot < len(table) for slot in given):
+            raise ValueError(f"keys and table {name} do not fit each other")
+    if (tables.full[:, at.RING_AT] >= at.RING).any():
+        raise ValueError("a ring is left")
