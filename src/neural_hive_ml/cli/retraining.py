@@ -6,30 +6,23 @@ import getpass
 import json
 import signal
 import threading
-from collections.abc import Sequence
 from types import FrameType
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from neural_hive_ml.automation import desk_of, policy_of
 from neural_hive_ml.bootstrap import describe, open_ledger, open_state, open_workspace
 from neural_hive_ml.cli.moments import resolve_as_of
 from neural_hive_ml.cli.retraining_backtest import backtest_command
 from neural_hive_ml.clock import SystemClock, iso, parse_instant
 from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_OK, RETRAINING_EVENTS
 from neural_hive_ml.errors import HiveError, UsageError
-from neural_hive_ml.flow import ModelResult, Rules, Workspace, train
 from neural_hive_ml.ledger.event import personal
 from neural_hive_ml.retraining.control import Pause, pause_of, set_pause
-from neural_hive_ml.retraining.deadline import deadline
-from neural_hive_ml.retraining.events import TrainingOutcome, family_of
-from neural_hive_ml.retraining.job import CycleResult, Desk, run_cycle
-from neural_hive_ml.retraining.policy import Policy
+from neural_hive_ml.retraining.job import CycleResult, run_cycle
 from neural_hive_ml.settings import Settings, load_settings
-from neural_hive_ml.training.request import TrainingRequest
-
-TRAIN_SECONDS = 3600.0
 
 
 @click.group("retraining")
@@ -98,76 +91,13 @@ def _cycle(settings: Settings, as_of: str, *, dry_run: bool, as_json: bool, cons
     with open_workspace(settings) as workspace:
         as_of_ms, sentence = resolve_as_of(as_of, workspace.tickets, settings)
         console.print(sentence)
-        desk = desk_of(settings, workspace, console)
+        desk = desk_of(settings, workspace, lambda line: console.print(f"  {line}"))
         result = run_cycle(desk, as_of_ms=as_of_ms, dry_run=dry_run)
     if as_json:
         click.echo(json.dumps(to_json(result), indent=2))
     else:
         _print(result, console)
     return EXIT_FAILURE if result.failed else EXIT_OK
-
-
-def desk_of(settings: Settings, workspace: Workspace, console: Console) -> Desk:
-    """Wire the job: policy from settings, training through `flow.train`."""
-
-    def retrain(names: Sequence[str], as_of_ms: int) -> Sequence[TrainingOutcome]:
-        rules = Rules(
-            floor_profile=settings.text("FLOOR_PROFILE"),
-            promote_if_better=True,
-            allow_synthetic=settings.flag("ALLOW_SYNTHETIC_FALLBACK"),
-            actor="retraining-policy",
-        )
-        requests = [_request(name, as_of_ms, settings) for name in names]
-        with deadline(TRAIN_SECONDS):
-            results = train(requests, workspace, rules, lambda line: console.print(f"  {line}"))
-        return [_outcome(name, result) for name, result in zip(names, results, strict=True)]
-
-    return Desk(
-        tickets=workspace.tickets,
-        state=workspace.state,
-        registry=workspace.registry,
-        ledger=workspace.ledger,
-        clock=workspace.clock,
-        train=retrain,
-        policy=policy_of(settings),
-        window_hours=settings.number("DRIFT_WINDOW_HOURS"),
-        progress=lambda line: console.print(f"  {line}"),
-    )
-
-
-def policy_of(settings: Settings) -> Policy:
-    """Read the policy from the settings."""
-    return Policy(
-        drift_threshold=settings.number("DRIFT_THRESHOLD"),
-        cooldown_hours=settings.number("RETRAINING_COOLDOWN_HOURS"),
-        weekly_budget=settings.integer("RETRAINING_WEEKLY_BUDGET"),
-    )
-
-
-def _request(name: str, as_of_ms: int, settings: Settings) -> TrainingRequest:
-    family = family_of(name)
-    suffix = name.rsplit("-", 1)[1]
-    return TrainingRequest(
-        family=family,
-        as_of_ms=as_of_ms,
-        window_days=settings.integer("RETRAINING_WINDOW_DAYS"),
-        algorithm=None if family == "load" else suffix,
-        horizon_minutes=int(suffix.removesuffix("m")) if family == "load" else None,
-        timezone=settings.text("CALENDAR_TIMEZONE"),
-    )
-
-
-def _outcome(name: str, result: ModelResult) -> TrainingOutcome:
-    verdict = result.verdict
-    return TrainingOutcome(
-        name,
-        success=result.status == "judged",
-        promoted=result.promoted,
-        version=result.version.version if result.version else None,
-        verdict=str(verdict.outcome) if verdict else "",
-        reasons=verdict.reasons if verdict else (),
-        error=result.error,
-    )
 
 
 def to_json(result: CycleResult) -> dict[str, object]:

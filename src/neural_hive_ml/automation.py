@@ -1,0 +1,77 @@
+"""The retraining job wired: policy from settings, each claim answered by a training of `flow`."""
+
+from collections.abc import Callable, Sequence
+
+from neural_hive_ml.flow import ModelResult, Rules, Workspace, train
+from neural_hive_ml.retraining.deadline import deadline
+from neural_hive_ml.retraining.events import TrainingOutcome, family_of
+from neural_hive_ml.retraining.job import Desk
+from neural_hive_ml.retraining.policy import Policy
+from neural_hive_ml.settings import Settings
+from neural_hive_ml.training.request import TrainingRequest
+
+# A training that takes longer than this is ended and counts as failed.
+TRAIN_SECONDS = 3600.0
+
+
+def desk_of(settings: Settings, workspace: Workspace, progress: Callable[[str], None]) -> Desk:
+    """Wire the job: policy from settings, training through `flow.train`."""
+
+    def retrain(names: Sequence[str], as_of_ms: int) -> Sequence[TrainingOutcome]:
+        rules = Rules(
+            floor_profile=settings.text("FLOOR_PROFILE"),
+            promote_if_better=True,
+            allow_synthetic=settings.flag("ALLOW_SYNTHETIC_FALLBACK"),
+            actor="retraining-policy",
+        )
+        requests = [_request(name, as_of_ms, settings) for name in names]
+        with deadline(TRAIN_SECONDS):
+            results = train(requests, workspace, rules, progress)
+        return [_outcome(name, result) for name, result in zip(names, results, strict=True)]
+
+    return Desk(
+        tickets=workspace.tickets,
+        state=workspace.state,
+        registry=workspace.registry,
+        ledger=workspace.ledger,
+        clock=workspace.clock,
+        train=retrain,
+        policy=policy_of(settings),
+        window_hours=settings.number("DRIFT_WINDOW_HOURS"),
+        progress=progress,
+    )
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Read the policy from the settings."""
+    return Policy(
+        drift_threshold=settings.number("DRIFT_THRESHOLD"),
+        cooldown_hours=settings.number("RETRAINING_COOLDOWN_HOURS"),
+        weekly_budget=settings.integer("RETRAINING_WEEKLY_BUDGET"),
+    )
+
+
+def _request(name: str, as_of_ms: int, settings: Settings) -> TrainingRequest:
+    family = family_of(name)
+    suffix = name.rsplit("-", 1)[1]
+    return TrainingRequest(
+        family=family,
+        as_of_ms=as_of_ms,
+        window_days=settings.integer("RETRAINING_WINDOW_DAYS"),
+        algorithm=None if family == "load" else suffix,
+        horizon_minutes=int(suffix.removesuffix("m")) if family == "load" else None,
+        timezone=settings.text("CALENDAR_TIMEZONE"),
+    )
+
+
+def _outcome(name: str, result: ModelResult) -> TrainingOutcome:
+    verdict = result.verdict
+    return TrainingOutcome(
+        name,
+        success=result.status == "judged",
+        promoted=result.promoted,
+        version=result.version.version if result.version else None,
+        verdict=str(verdict.outcome) if verdict else "",
+        reasons=verdict.reasons if verdict else (),
+        error=result.error,
+    )
