@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clickhouse_server import ClickHouseAddress, running_clickhouse
+from tests.support.kafka_server import running_kafka
 from tests.support.mlflow_server import laid_out, running_mlflow
 from tests.support.redis_server import running_redis
 from tests.support.servers import running_mongo
@@ -43,3 +44,10 @@ def clickhouse_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli
     """Where ClickHouse or its engine is. Tests that use it are marked `services` and xdist_group("clickhouse")."""
     with running_clickhouse(tmp_path_factory.mktemp("clickhouse")) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where Kafka or its stand-in is. Tests that use it are marked `services` and xdist_group("kafka")."""
+    with running_kafka(tmp_path_factory.mktemp("kafka")) as bootstrap:
+        yield bootstrap

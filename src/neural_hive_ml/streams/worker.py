@@ -1,0 +1,203 @@
+"""The loop of a reader: receive, do, make durable, commit; whatever fails, no message is lost and none blocks the rest.
+
+A store that does not answer is waited for: the batch stays with us and the stream is the buffer. A message that is
+wrong in itself goes to the dead letters at once, one that makes the handler fail after some attempts, one that ended
+several readers before it is even tried again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeVar
+
+import structlog
+
+from neural_hive_ml.clock import Clock
+from neural_hive_ml.errors import Conflict, HiveError, StoreUnavailable
+from neural_hive_ml.streams.dead_letters import bury
+from neural_hive_ml.streams.port import Broker, Consumer, Message
+
+Outcome = Literal["done", "dead"]
+T = TypeVar("T")
+_log = structlog.get_logger("streams")
+
+
+class Handler(Protocol):
+    """What is done with messages; doing a message twice must change nothing."""
+
+    async def handle(self, message: Message) -> None:
+        """Do one message.
+
+        Raises
+        ------
+        InvalidTicket, UsageError, ...
+            Any `HiveError` but `StoreUnavailable`: the message is hopeless and goes to the dead letters with the reason.
+        StoreUnavailable
+            A store is needed and does not answer: the message waits until it does.
+        """
+        ...
+
+    async def settle(self) -> None:
+        """Make durable what the handled messages caused; called before they are committed. Errors as of `handle`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much at once, how patient: waits double from `first_wait_seconds` to `longest_wait_seconds`."""
+
+    batch: int = 200
+    idle_seconds: float = 1.0
+    attempts: int = 3
+    deliveries: int = 5
+    first_wait_seconds: float = 0.1
+    longest_wait_seconds: float = 5.0
+
+
+@dataclass(slots=True)
+class StreamWorker:
+    """Reads one stream in one group. `run` ends when `stop` is called, after the message in hand."""
+
+    broker: Broker
+    stream: str
+    group: str
+    name: str
+    handler: Handler
+    clock: Clock
+    pace: Pace = field(default_factory=Pace)
+    observe: Callable[[Outcome], None] = lambda _: None
+    show_lag: Callable[[int | None], None] = lambda _: None
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def stop(self) -> None:
+        """Finish the message in hand, commit what is done, leave the group."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Read until stopped; connections that are lost are made again."""
+        while not self._stopping.is_set():
+            consumer = await self._until_it_works(
+                lambda: self.broker.consumer(self.stream, self.group, self.name), "join"
+            )
+            if consumer is None:
+                return
+            try:
+                await self._read(consumer)
+            finally:
+                await consumer.close()
+
+    async def _read(self, consumer: Consumer) -> None:
+        """Work batch by batch, until stopped or until the reader must be opened anew."""
+        wait = self.pace.first_wait_seconds
+        while not self._stopping.is_set():
+            try:
+                messages = await consumer.receive(self.pace.batch, self.pace.idle_seconds)
+                if not messages:
+                    self.show_lag(await consumer.lag())
+            except StoreUnavailable as error:
+                _log.warning("streams.unavailable", stream=self.stream, reason=str(error), waits_s=wait)
+                await self._pause(wait)
+                wait = min(2 * wait, self.pace.longest_wait_seconds)
+                continue
+            wait = self.pace.first_wait_seconds
+            if messages and not await self._work_on(consumer, messages):
+                return
+
+    async def _work_on(self, consumer: Consumer, messages: Sequence[Message]) -> bool:
+        """Do a batch and commit what was done of it; False when the reader does not own it any more."""
+        done: list[Message] = []
+        for message in messages:
+            outcome = await self._do(message)
+            if outcome is None:
+                break
+            self.observe(outcome)
+            done.append(message)
+        if not done:
+            return True
+        settled = await self._until_it_works(self._settled, "settle", final=True)
+        if settled is None:
+            return True
+        try:
+            committed = await self._until_it_works(lambda: _true(consumer.commit(done)), "commit", final=True)
+        except Conflict as error:
+            _log.info("streams.taken_over", stream=self.stream, reason=str(error))
+            return False
+        if committed and len(done) == len(messages):
+            self.show_lag(await self._lag_or_none(consumer))
+        return True
+
+    async def _settled(self) -> bool:
+        await self.handler.settle()
+        return True
+
+    async def _lag_or_none(self, consumer: Consumer) -> int | None:
+        try:
+            return await consumer.lag()
+        except StoreUnavailable:
+            return None
+
+    async def _do(self, message: Message) -> Outcome | None:
+        """Do one message; None when stopped before it was done."""
+        if message.deliveries > self.pace.deliveries:
+            reason = f"ended or outlasted its reader {message.deliveries - 1} times"
+            return await self._bury(message, reason, message.deliveries - 1)
+        failed, wait = 0, self.pace.first_wait_seconds
+        while True:
+            try:
+                await self.handler.handle(message)
+            except StoreUnavailable as error:
+                _log.warning("streams.handler_waits", stream=self.stream, reason=str(error), waits_s=wait)
+            except HiveError as error:
+                return await self._bury(message, str(error), failed + 1)
+            except Exception as error:  # noqa: BLE001 - a bug costs this message, kept aside and logged whole, not the stream
+                failed += 1
+                if failed >= self.pace.attempts:
+                    _log.error("streams.handler_failed", stream=self.stream, message_id=message.id, exc_info=error)
+                    return await self._bury(message, f"{type(error).__name__}: {error}", failed)
+            else:
+                return "done"
+            await self._pause(wait)
+            if self._stopping.is_set():
+                return None
+            wait = min(2 * wait, self.pace.longest_wait_seconds)
+
+    async def _bury(self, message: Message, reason: str, attempts: int) -> Outcome | None:
+        at_ms = self.clock.now_ms()
+
+        async def try_to() -> Outcome:
+            await bury(self.broker, self.stream, message, reason=reason, attempts=attempts, at_ms=at_ms)
+            return "dead"
+
+        buried = await self._until_it_works(try_to, "dead-letter")
+        if buried is not None:
+            _log.warning("streams.dead_letter", stream=self.stream, message_id=message.id, reason=reason)
+        return buried
+
+    async def _until_it_works(
+        self, attempt: Callable[[], Awaitable[T]], what: str, *, final: bool = False
+    ) -> T | None:
+        """Try until it works; None when stopped meanwhile. A `final` step is tried once more after the stop."""
+        wait = self.pace.first_wait_seconds
+        while not self._stopping.is_set() or final:
+            last = self._stopping.is_set()
+            try:
+                return await attempt()
+            except StoreUnavailable as error:
+                _log.warning("streams.unavailable", stream=self.stream, step=what, reason=str(error), waits_s=wait)
+            if last:
+                return None
+            await self._pause(wait)
+            wait = min(2 * wait, self.pace.longest_wait_seconds)
+        return None
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+
+async def _true(step: Awaitable[None]) -> bool:
+    await step
+    return True
