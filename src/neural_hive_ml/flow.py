@@ -12,7 +12,7 @@ from typing import Literal
 
 from neural_hive_ml.clock import DAY_MS, Clock
 from neural_hive_ml.conventions import CHAMPION, GUIDE_MODELS
-from neural_hive_ml.errors import HiveError, NotEnoughData, RegistryUnavailable, StoreUnavailable
+from neural_hive_ml.errors import Conflict, HiveError, NotEnoughData, RegistryUnavailable, StoreUnavailable
 from neural_hive_ml.evaluation.verdict import Evaluation, Outcome, Verdict
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.registry.port import ModelVersion, Registry
@@ -83,23 +83,33 @@ def train(
     The run is on record (`job_runs`) whatever came of it, and every verdict is in the ledger.
     """
     started_ms = workspace.clock.now_ms()
+    results: list[ModelResult] = []
     try:
-        mended = reconcile(
-            workspace.registry, workspace.state, GUIDE_MODELS, at_ms=started_ms, note=note_of(workspace.ledger)
-        )
+        _mend(workspace, started_ms, progress)
     except (StoreUnavailable, RegistryUnavailable) as error:
         progress(f"unreachable: {error}")
-        return tuple(ModelResult(request, "unreachable", error=str(error)) for request in requests)
-    for move in mended:
-        progress(f"{move.name}: an interrupted move was finished: {move.reason}")
+        results = [ModelResult(request, "unreachable", error=str(error)) for request in requests]
     windows: dict[tuple[int, int], TicketColumns] = {}
-    results = []
-    for request in requests:
+    for request in requests[len(results) :]:
         results.append(_attempt(windows, request, workspace, rules, progress))
         if results[-1].error:
             progress(f"{request.family}: {results[-1].status}: {results[-1].error}")
     _record(results, started_ms, workspace, progress)
     return tuple(results)
+
+
+def _mend(workspace: Workspace, at_ms: int, progress: Progress) -> None:
+    """Finish moves of aliases that a death interrupted; what another process is moving is its own."""
+    for name in GUIDE_MODELS:
+        try:
+            mended = reconcile(
+                workspace.registry, workspace.state, (name,), at_ms=at_ms, note=note_of(workspace.ledger)
+            )
+        except Conflict as error:
+            progress(f"{name}: left to who is moving it: {error}")
+            continue
+        for move in mended:
+            progress(f"{move.name}: an interrupted move was finished: {move.reason}")
 
 
 def _attempt(
