@@ -15,12 +15,12 @@ if [[ "$(cat "$venv/.installed" 2>/dev/null)" != "$wanted" ]]; then
     echo "$wanted" > "$venv/.installed"
 fi
 
-# Grafana's own types, by which the generated dashboards are checked.
-types=.tools/grafana-types
-if command -v npm > /dev/null && ! cmp -s tests/grafana/package.json "$types/package.json"; then
-    echo "installing Grafana's types into $types (once)"
-    rm -rf "$types" && mkdir -p "$types" && cp tests/grafana/package.json "$types/"
-    npm install --prefix "$types" --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel error > /dev/null
+# Grafana's own types and axe-core, by which dashboards and pages are checked.
+node=.tools/node
+if command -v npm > /dev/null && ! cmp -s tests/node/package.json "$node/package.json"; then
+    echo "installing Grafana's types and axe-core into $node (once)"
+    rm -rf "$node" && mkdir -p "$node" && cp tests/node/package.json "$node/"
+    npm install --prefix "$node" --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel error > /dev/null
 fi
 
 for program in redis-server prometheus promtool; do

@@ -19,6 +19,7 @@ from neural_hive_ml.tickets.port import TicketStore
 if TYPE_CHECKING:
     from neural_hive_ml.flow import Workspace
     from neural_hive_ml.registry.sign import VerifyKey
+    from neural_hive_ml.serving.console.app import Console
     from neural_hive_ml.serving.guard_agents.app import GuardAgents
     from neural_hive_ml.tickets.clickhouse import ClickHouseTicketStore
 
@@ -182,6 +183,33 @@ def guard_agents(settings: Settings) -> "GuardAgents":
         ),
         Keyring.from_text(settings.text("HIVE_API_KEYS")),
         settings.number("HIVE_MODEL_REFRESH_SECONDS"),
+    )
+
+
+def console(settings: Settings, prometheus_url: str) -> "Console":
+    """Wire the console. It opens the registry when first asked: mlflow takes seconds to load."""
+    from functools import cache
+
+    import httpx
+
+    from neural_hive_ml.dashboards.files import dashboards
+    from neural_hive_ml.serving.console.app import Console
+    from neural_hive_ml.serving.http.auth import Keyring
+    from neural_hive_ml.slo.prometheus import Prometheus
+    from neural_hive_ml.slo.spec import load_objectives
+
+    objectives = load_objectives()
+    state = open_state(settings)
+    client = httpx.Client(timeout=settings.number("STORE_TIMEOUT_SECONDS"))
+    return Console(
+        dashboards(objectives),
+        objectives,
+        Prometheus(prometheus_url, client),
+        state,
+        open_ledger(settings, state),
+        cache(lambda: open_registry(settings)),
+        SystemClock(),
+        Keyring.from_text(settings.text("HIVE_API_KEYS")),
     )
 
 

@@ -1,7 +1,6 @@
 """Every expression of the dashboards run by a real Prometheus that holds a week of data: each returns series."""
 
 import json
-import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -9,14 +8,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from click.testing import CliRunner
-from tests.support.demo_metrics import exposition
-from tests.support.prometheus_server import running_prometheus, with_past
+from tests.support.prometheus_server import running_demo
 
 from neural_hive_ml.cli.app import hive_ml
 from neural_hive_ml.dashboards.files import dashboards
 from neural_hive_ml.dashboards.panel import resolved
 from neural_hive_ml.slo.prometheus import Prometheus, QueryRefused
-from neural_hive_ml.slo.rules import rule_files
 from neural_hive_ml.slo.spec import load_objectives
 
 pytestmark = [
@@ -35,19 +32,8 @@ QUERIES = [
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    folder = tmp_path_factory.mktemp("prometheus")
-    with_past(folder / "data", exposition(int(time.time())))
-    # The windows stay as they are; only the rules are evaluated every second instead of every five minutes.
-    rules = {name: re.sub(r"interval: \w+", "interval: 1s", text) for name, text in rule_files(OBJECTIVES).items()}
-    with running_prometheus(folder, rules) as url, httpx.Client(timeout=20) as client:
-        server = Prometheus(url, client)
-        give_up = time.monotonic() + 30
-        while not (
-            server.instant("neural_hive:slo:ml_error_budget_remaining:availability") and server.instant("ALERTS")
-        ):
-            assert time.monotonic() < give_up, "the rules recorded nothing"
-            time.sleep(0.5)
-        yield server
+    with running_demo(tmp_path_factory.mktemp("prometheus")) as url, httpx.Client(timeout=20) as client:
+        yield Prometheus(url, client)
 
 
 @pytest.mark.parametrize(("expr", "kind"), QUERIES)

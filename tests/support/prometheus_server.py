@@ -1,13 +1,21 @@
 """A real Prometheus: with rules, with a past, and gone when the block ends."""
 
+import re
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
 
+import httpx
+
+from neural_hive_ml.slo.prometheus import Prometheus
 from neural_hive_ml.slo.prometheus_config import prometheus_arguments, prometheus_config
+from neural_hive_ml.slo.rules import rule_files
+from neural_hive_ml.slo.spec import load_objectives
+from tests.support.demo_metrics import exposition
 from tests.support.mlflow_server import free_port
 from tests.support.servers import running
 
@@ -67,4 +75,26 @@ def running_prometheus(
 
     command = [program, *prometheus_arguments(str(config), str(folder / "data"), f"127.0.0.1:{port}")]
     with running(command, ready, folder / "prometheus.log"):
+        yield url
+
+
+@contextmanager
+def running_demo(folder: Path) -> Iterator[str]:
+    """Run Prometheus with a week of data, ended just now, and all our rules; yield its URL when these have recorded.
+
+    Windows stay as they are; only the rules are evaluated every second instead of every five minutes.
+    """
+    with_past(folder / "data", exposition(int(time.time())))
+    rules = {
+        name: re.sub(r"interval: \w+", "interval: 1s", text)
+        for name, text in rule_files(load_objectives()).items()
+    }
+    with running_prometheus(folder, rules) as url, httpx.Client(timeout=20) as client:
+        server = Prometheus(url, client)
+        give_up = time.monotonic() + 30
+        while not (
+            server.instant("neural_hive:slo:ml_error_budget_remaining:availability") and server.instant("ALERTS")
+        ):
+            assert time.monotonic() < give_up, "the rules recorded nothing"
+            time.sleep(0.5)
         yield url

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("explain", "Say in plain words why anything happened."),
     "ledger": ("ledger", "List decisions and verify that nobody rewrote them."),
     "slo": ("slo", "Write the rules of the objectives; show where each objective stands."),
+    "console": ("console", "Serve a read-only page of models, quality, drift and objectives."),
     "generate": ("generate", "Rewrite generated files, or check that none differs."),
     "config": ("config", "Show each setting and where its value came from."),
     "env": ("env", 'Print shell exports, for eval "$(hive-ml env)".'),

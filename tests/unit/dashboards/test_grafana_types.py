@@ -11,7 +11,7 @@ from neural_hive_ml.dashboards.files import dashboards
 from neural_hive_ml.dashboards.grafana import grafana_model
 from neural_hive_ml.slo.spec import load_objectives
 
-TYPES = Path(__file__).parents[3] / ".tools" / "grafana-types"
+TYPES = Path(__file__).parents[3] / ".tools" / "node"
 COMPILER = TYPES / "node_modules" / ".bin" / "tsc"
 RAW = "@grafana/schema/dist/esm/raw/composable"
 OPTIONS = {
