@@ -48,18 +48,13 @@ class Settings:
         allowed = value.setting.one_of
         if allowed and value.text not in allowed:
             raise UsageError(f"{name}={value.text!r} is unknown", remedy=f"use {', '.join(allowed)}")
+        if value.setting.zone:
+            _check_zone(value)
         return value.text
 
     def zone(self, name: str) -> str:
-        """Return a setting as the name of an IANA time zone. Raises `UsageError` when there is none of that name."""
-        text = self.text(name)
-        try:
-            ZoneInfo(text)
-        except (OSError, ValueError, KeyError):  # what ZoneInfo says of folders, paths and unknown names
-            raise UsageError(
-                f"{name}={text!r} is no time zone", remedy=f"set {name} to an IANA name, such as America/Sao_Paulo"
-            ) from None
-        return text
+        """Return a setting as the name of an IANA time zone, as `text` does."""
+        return self.text(name)
 
     def number(self, name: str) -> float:
         """Return a setting as a number. Raises `UsageError` naming the variable when it is not one."""
@@ -80,6 +75,17 @@ class Settings:
         if text in {"false", "0", "no", "off", ""}:
             return False
         raise UsageError(f"{name}={text!r} is neither true nor false", remedy=f"set {name}=true or false")
+
+
+def _check_zone(value: Value) -> None:
+    try:
+        ZoneInfo(value.text)
+    except (OSError, ValueError, KeyError):  # what ZoneInfo says of folders, paths and unknown names
+        name = value.setting.name
+        raise UsageError(
+            f"{name}={value.text!r} is no time zone",
+            remedy=f"set {name} to an IANA name, such as America/Sao_Paulo",
+        ) from None
 
 
 def _number(value: Value) -> float:

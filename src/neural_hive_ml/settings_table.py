@@ -9,7 +9,8 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One variable. `secret` values are never printed; `one_of` are the only values there are, where it is not empty."""
+    """One variable. `secret` values are never printed; `one_of` are the only values there are, where it is not empty;
+    `zone` is the name of an IANA time zone."""
 
     name: str
     embedded: str
@@ -17,6 +18,7 @@ class Setting:
     meaning: str
     secret: bool = False
     one_of: tuple[str, ...] = ()
+    zone: bool = False
 
 
 TABLE: Final[tuple[Setting, ...]] = (
@@ -75,7 +77,7 @@ TABLE: Final[tuple[Setting, ...]] = (
         one_of=("guide", "relative"),
     ),
     Setting("ALLOW_SYNTHETIC_FALLBACK", "false", None, "allow models of synthetic tickets to be promoted"),
-    Setting("CALENDAR_TIMEZONE", "UTC", None, "IANA time zone of the calendar features"),
+    Setting("CALENDAR_TIMEZONE", "UTC", None, "IANA time zone of the calendar features", zone=True),
     # Drift and retraining.
     Setting("DRIFT_THRESHOLD", "0.2", None, "drift_score above which drift retrains"),
     Setting("DRIFT_CHECK_INTERVAL_MINUTES", "60", None, "minutes between drift checks"),

@@ -194,13 +194,13 @@ def test_the_floor_profiles_are_those_that_there_are() -> None:
 
 @pytest.mark.parametrize("text", ["America/Sao_Paulo", "UTC", "Asia/Kathmandu"])
 def test_time_zones(text: str) -> None:
-    assert loaded(CALENDAR_TIMEZONE=text).zone("CALENDAR_TIMEZONE") == text
+    assert loaded(CALENDAR_TIMEZONE=text).text("CALENDAR_TIMEZONE") == text
 
 
 @pytest.mark.parametrize("text", ["America/Sao_Paolo", "", "/etc/passwd", "../UTC", "America", "\0", "UTC+3"])
 def test_what_is_no_time_zone_names_the_variable(text: str) -> None:
     with pytest.raises(UsageError, match=r"CALENDAR_TIMEZONE=.* is no time zone"):
-        loaded(CALENDAR_TIMEZONE=text).zone("CALENDAR_TIMEZONE")
+        loaded(CALENDAR_TIMEZONE=text).text("CALENDAR_TIMEZONE")
 
 
 @pytest.mark.parametrize("profile", ["production", "Platform", ""])
