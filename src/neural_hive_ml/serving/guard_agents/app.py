@@ -26,7 +26,7 @@ from neural_hive_ml.serving.http.body import MAX_BATCH_BYTES, MAX_BATCH_TICKETS,
 from neural_hive_ml.serving.http.problem import Problem, problem_of
 from neural_hive_ml.serving.http.shell import Shell, on_hive_error, on_http_exception, on_problem
 from neural_hive_ml.tickets.decode import decode_ticket
-from neural_hive_ml.tickets.lifecycle import LifecycleEvent, events_of
+from neural_hive_ml.tickets.lifecycle import LifecycleEvent, events_of, order_of
 
 log = structlog.get_logger("serving")
 _encode = msgspec.json.Encoder().encode
@@ -144,9 +144,7 @@ class GuardAgents:
             except InvalidTicket:
                 counts["invalid"] += 1
                 self.metrics.tickets.inc("invalid")
-        # Ends before creations at one moment, as in training.
-        order = {"ended": 0, "started": 1, "created": 2}
-        for event in sorted(events, key=lambda e: (e.at_ms, order[e.kind], e.ticket.ticket_id)):
+        for event in sorted(events, key=order_of):
             counts[self.scoring.statistics.learn(event)] += 1
         if events:
             self.metrics.newest_ticket.set(max(e.at_ms for e in events) / 1000)
