@@ -1,8 +1,10 @@
 """Kafka for tests: that of KAFKA_TEST_BOOTSTRAP, else a wire-compatible broker (noida-db) as a separate process."""
 
 import os
+import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +40,12 @@ def running_kafka_process(folder: Path, port: int | None = None) -> Iterator[Kaf
     command += ["--kafka-port", str(port)]
     with running(command, lambda: listens(port), folder / f"server-{port}.log") as process:
         yield KafkaProcess(f"127.0.0.1:{port}", process)
+    # The launcher ends before the broker that it forked: whoever starts the next one must not meet this one.
+    give_up = time.monotonic() + 10
+    while listens(port):
+        if time.monotonic() > give_up:
+            os.killpg(process.pid, signal.SIGKILL)
+        time.sleep(0.02)
 
 
 @contextmanager

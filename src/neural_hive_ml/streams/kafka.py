@@ -14,6 +14,7 @@ from neural_hive_ml.streams.port import Message, Outgoing
 T = TypeVar("T")
 # A silent topic and a dead broker look the same to the driver: ask the broker this often.
 PROBE_SECONDS: Final = 2.0
+_JOIN_GRACE_MS: Final = 5_000
 _CLOSED: Final = "the connection is closed"
 
 
@@ -104,14 +105,15 @@ class KafkaBroker:
                     request_timeout_ms=round(self.timeout_seconds * 1000),
                     client_id="neural-hive-ml",
                 )
-                await self._start(producer)
+                await self._start(producer, seconds=2 * self.timeout_seconds)
                 self._producer = producer
             return self._producer
 
-    async def _start(self, part: Any) -> None:
-        """Start a producer or consumer; one that does not start leaves nothing behind."""
+    async def _start(self, part: Any, seconds: float) -> None:
+        """Start a producer or consumer; one that does not start in time leaves nothing behind."""
         try:
-            await self.in_time(part.start(), patience=2)
+            async with asyncio.timeout(seconds):
+                await part.start()
         except BaseException:
             with suppress(Exception):
                 await asyncio.wait_for(part.stop(), self.timeout_seconds)
@@ -119,6 +121,8 @@ class KafkaBroker:
 
     async def consumer(self, stream: str, group: str, name: str) -> "KafkaConsumer":
         async with self.answering():
+            # Joining may rightly take long; whether anybody is there must be known soon.
+            await self._started_producer()
             return KafkaConsumer(self, stream, await self._joined(group, name, stream))
 
     async def _joined(self, group: str, name: str, *topics: str) -> Any:
@@ -135,15 +139,18 @@ class KafkaBroker:
             heartbeat_interval_ms=self._session_ms // 4,
             # Waiting for a store may take long; then others do our messages again, which changes nothing.
             max_poll_interval_ms=600_000,
-            request_timeout_ms=round(self.timeout_seconds * 1000),
+            # A join is answered once the group's dead members are given up: giving up ourselves before that would
+            # make us another dead member, for ever.
+            request_timeout_ms=self._session_ms + _JOIN_GRACE_MS,
         )
-        await self._start(driver)
+        await self._start(driver, seconds=(self._session_ms + 2 * _JOIN_GRACE_MS) / 1000)
         return driver
 
     async def browse(self, stream: str, group: str, limit: int) -> Sequence[Message]:
         from aiokafka import TopicPartition
 
         async with self.answering():
+            await self._started_producer()
             # Without subscribing: the group's readers keep their partitions.
             driver = await self._joined(group, "browse")
             try:
@@ -179,9 +186,9 @@ class KafkaBroker:
             with suppress(Exception):
                 await asyncio.wait_for(self._producer.stop(), self.timeout_seconds)
 
-    async def in_time(self, step: Awaitable[T], *, patience: int = 1) -> T:
-        """Await a step of the driver for at most `patience` time-outs."""
-        async with asyncio.timeout(patience * self.timeout_seconds):
+    async def in_time(self, step: Awaitable[T]) -> T:
+        """Await a step of the driver for at most the time-out."""
+        async with asyncio.timeout(self.timeout_seconds):
             return await step
 
     @asynccontextmanager
