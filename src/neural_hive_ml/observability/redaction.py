@@ -17,7 +17,8 @@ _PAYLOAD_KEYS: Final = frozenset(
         "raw_event", "features", "metadata", "description", "error_message", "intent_text", "source_ip", "user_id",
     }
 )  # fmt: skip
-_CREDENTIALS = re.compile(r"://[^/\s@]+@")
+# Up to the last @ before a space or quote: a password that was not escaped may hold any sign of an address.
+_CREDENTIALS = re.compile(r"://[^\s\"'<>]+@")
 _BEARER = re.compile(r"(?i)\b(bearer|basic|apikey)\s+[\w.~+/=-]{8,}")
 _PEM = re.compile(r"-----BEGIN [A-Z ]+-----.*?(-----END [A-Z ]+-----|$)", re.DOTALL)
 _JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")

@@ -101,3 +101,9 @@ def test_a_trace_is_continued_and_a_malformed_one_is_begun_anew():
         assert begun.parent_id == ""
         assert len(begun.trace_id) == 32
     assert continue_trace(Trace("ab" * 16, "cd" * 8).traceparent).trace_id == "ab" * 16
+
+
+@pytest.mark.parametrize("password", ["p@ss", "pa/ss", "p@ss/w@rd", "a?b", "a#b", "pa[ss"])
+def test_a_password_that_was_not_escaped_is_hidden_too(password):
+    said = masked(f"cannot reach mongodb://root:{password}@mongodb:27017/db, see http://docs/page")
+    assert said == "cannot reach mongodb://***@mongodb:27017/db, see http://docs/page"
