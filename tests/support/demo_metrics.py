@@ -46,8 +46,8 @@ class Series:
 
 
 def moments(end: int) -> list[int]:
-    """Return the moments of the week before `end`: half hours, then five minutes, then the last six hours by minute."""
-    spans = ((7 * DAY, DAY, 1800), (DAY, 6 * HOUR, 300), (6 * HOUR, -1, MINUTE))
+    """Return the moments of the week before `end`: coarse at first, by the minute in its last six hours."""
+    spans = ((7 * DAY, DAY, 1800), (DAY, 6 * HOUR, 150), (6 * HOUR, -1, MINUTE))
     return [end - ago for start, stop, step in spans for ago in range(start, stop, -step)]
 
 
@@ -99,7 +99,7 @@ def combinations(spec: MetricSpec) -> list[dict[str, str]]:
     """Return label sets: the values that a platform at work shows, not all that could be."""
     sets: list[dict[str, str]] = [{}]
     for label in spec.labels:
-        values: Iterable[str] = label.values[:4]
+        values: Iterable[str] = [value for value in label.values if value != "other"][:4]
         if label.name == "model_name":
             detector = "mlflow_model_f1" in spec.name or "precision" in spec.name or "recall" in spec.name
             values = MODELS[:1] if detector else MODELS
@@ -117,7 +117,8 @@ def combinations(spec: MetricSpec) -> list[dict[str, str]]:
 
 def shape(spec: MetricSpec, labels: dict[str, str], number: int, end: int) -> Callable[[float], float | None]:
     """Return how a series moves: counters with the day, gauges around a level that fits their name."""
-    share = math.prod(RARE.get(value, 1.0) for name, value in labels.items() if name != "le") / (1 + number)
+    told = {"false": 0.15} if "success" in labels else RARE
+    share = math.prod(told.get(value, 1.0) for name, value in labels.items() if name != "le") / (1 + number)
     if spec.name in RARE_EVENTS:
         return lambda at: float(at > end - 5 * HOUR and number == 0)
     if spec.kind != "gauge":

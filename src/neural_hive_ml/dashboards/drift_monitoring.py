@@ -6,6 +6,10 @@ from neural_hive_ml.dashboards.panel import Dashboard, Mark, Panel, Query, Row, 
 
 _SCORE: Final = "max by (model_name) (model_drift_score)"
 _FEATURES: Final = "max by (model_name, feature) (neural_hive_ml_feature_drift_score)"
+# Asked at the end of the picture, so that the same features are shown all along it.
+_STRONGEST: Final = (
+    "topk(8, max by (model_name, feature) (max_over_time(neural_hive_ml_feature_drift_score[$__range] @ end())))"
+)
 _EVENTS: Final = "ml_retraining_events_total"
 _MODEL: Final = "{{model_name}}"
 _DRIFT: Final = rising((None, "green"), (0.1, "yellow"), (0.2, "red"))
@@ -51,8 +55,8 @@ _DRIFT_ROW: Final = Row(
         ),
         Panel(
             "Feature drift over time", "timeseries",
-            (Query(f"topk(8, {_FEATURES})", "{{model_name}}: {{feature}}"),),
-            "Did one feature move, or all at once.", "none", 12, 9, least=0,
+            (Query(f"{_FEATURES} and {_STRONGEST}", "{{model_name}}: {{feature}}"),),
+            "The eight that moved most in the time shown. Did one feature move, or all at once.", "none", 12, 9, least=0,
         ),
         Panel(
             "When drift was found", "timeline",

@@ -123,7 +123,7 @@ async function fill({ page, panel, body }) {
   const mine = turn;
   let made;
   try {
-    made = draw(panel, await read(`/api/v1/console/${page.uid}/${panel.number}?span=${spanChoice.value}`));
+    made = draw(panel, await read(`/api/v1/console/${page.uid}/${panel.number}?span=${spanChoice.value}`), body.clientWidth);
   } catch (error) {
     made = failed(error);
   }

@@ -1,9 +1,11 @@
 // Draws panels: figures, lines, bars, timelines, heat maps, tables. Text is only ever set as text.
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 640, HEIGHT = 210, LEFT = 54, RIGHT = 8, TOP = 8, BOTTOM = 22;
+const HEIGHT = 210, LEFT = 58, RIGHT = 8, TOP = 8, BOTTOM = 22;
 const DASHES = ["", "6 3", "2 3", "8 3 2 3"];
 const MOST_SERIES = 12;
+// A picture is as wide as its place in pixels, so that its letters are of one size everywhere.
+let WIDTH = 640;
 
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -37,7 +39,7 @@ export function shown(value, panel) {
   if (value === null || value === undefined) return "unknown";
   for (const name of panel.names ?? []) if (name.value === value) return name.text;
   switch (panel.unit) {
-    case "share": return `${trimmed(value * 100, 4)} %`;
+    case "share": return `${trimmed(value * 100, Math.abs(value) >= 0.1 ? 4 : 2)} %`;
     case "percent": return `${trimmed(value, 3)} %`;
     case "seconds": return seconds(value);
     case "milliseconds": return seconds(value / 1000);
@@ -58,7 +60,8 @@ const newest = (series) => {
   return null;
 };
 
-export function draw(panel, data) {
+export function draw(panel, data, width) {
+  WIDTH = Math.max(240, Math.round(width));
   if (!data.series.length) return element("p", { class: "empty" }, "No data: not known.");
   const drawn = { stat: figures, gauge, ranking, table, timeline, heatmap }[panel.kind];
   return drawn ? drawn(panel, data) : lines(panel, data);
@@ -132,9 +135,10 @@ function frame(label, height = HEIGHT) {
 
 function times(picture, data, across, height) {
   const span = data.until - data.from;
-  for (let part = 0; part <= 4; part += 1) {
-    const at = data.from + (span * part) / 4;
-    const anchor = part === 0 ? "start" : part === 4 ? "end" : "middle";
+  const parts = WIDTH < 400 ? 2 : 4;
+  for (let part = 0; part <= parts; part += 1) {
+    const at = data.from + (span * part) / parts;
+    const anchor = part === 0 ? "start" : part === parts ? "end" : "middle";
     picture.append(shape("text", { x: across(at), y: height - 6, "text-anchor": anchor }, clock(at, span)));
   }
 }
@@ -221,12 +225,12 @@ function legend(panel, series, left) {
 
 function timeline(panel, data) {
   const kept = data.series.slice(0, MOST_SERIES);
-  const rowHeight = 24, height = kept.length * rowHeight + BOTTOM + 2, label = 190;
+  const rowHeight = 24, height = kept.length * rowHeight + BOTTOM + 2, label = Math.min(215, WIDTH * 0.42);
   const across = (at) => label + ((at - data.from) / (data.until - data.from)) * (WIDTH - label - RIGHT);
   const picture = frame(said(panel, kept), height);
   const known = [...new Set(kept.flatMap((series) => series.points.map((point) => point[1])))].sort((a, b) => a - b);
   kept.forEach((series, row) => {
-    const name = series.name.length > 33 ? `${series.name.slice(0, 32)}…` : series.name;
+    const name = series.name.length > label / 6.2 ? `${series.name.slice(0, Math.floor(label / 6.2) - 1)}…` : series.name;
     picture.append(shape("text", { x: label - 6, y: row * rowHeight + 16, "text-anchor": "end" }, name));
     for (const [from, until, value] of spans(series.points, data.step)) {
       const colour = panel.names.length ? colourOf(value, panel) : known.indexOf(value) % 2 ? "blue" : "grey";
