@@ -13,6 +13,11 @@ LOAD_HORIZONS_MINUTES: Final = (60, 360, 1440)
 ANOMALY_ALGORITHMS: Final = ("isolation_forest", "autoencoder", "learned")
 SCHEDULING_ALGORITHMS: Final = ("xgboost", "lightgbm")
 LOAD_ALGORITHMS: Final = ("prophet", "seasonal_mean", "ets", "mstl", "lags")
+ALGORITHMS: Final[dict[Family, tuple[str, ...]]] = {
+    "anomaly": ANOMALY_ALGORITHMS,
+    "load": LOAD_ALGORITHMS,
+    "scheduling": SCHEDULING_ALGORITHMS,
+}
 
 
 def anomaly_model_name(algorithm: str = "isolation_forest") -> str:

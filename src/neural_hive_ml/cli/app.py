@@ -14,10 +14,12 @@ from neural_hive_ml.errors import UsageError
 
 # command -> module under neural_hive_ml.cli that holds a click command of the same name, and its one-line help
 COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("demo", "Run the whole loop on the shipped sample, in two minutes."),
     "train": ("train", "Train, judge, register and promote the models."),
     "serve": ("serve", "Run a service in the foreground."),
     "doctor": ("doctor", "Check every service and the data; print what mends a fault."),
     "tickets": ("tickets", "Import, count and export tickets; see what was refused."),
+    "deadletters": ("deadletters", "Stream messages that could not be done: list, put back."),
     "models": ("models", "List, inspect, compare, promote and roll back registered models."),
     "drift": ("drift", "Check drift of the champions, show it, renew a reference."),
     "retraining": ("retraining", "Run, pause, resume and backtest drift-triggered retraining."),

@@ -1,7 +1,6 @@
 """`hive-ml train` and the guide's `train_predictive_models.py`: one command, the guide's flags and ours."""
 
 import json
-from collections.abc import Sequence
 from typing import get_args
 
 import click
@@ -10,24 +9,12 @@ from rich.console import Console
 from neural_hive_ml.bootstrap import describe, open_workspace
 from neural_hive_ml.cli.moments import resolve_as_of
 from neural_hive_ml.cli.training_report import exit_code, print_report, to_json
-from neural_hive_ml.conventions import (
-    ANOMALY_ALGORITHMS,
-    FAMILIES,
-    LOAD_ALGORITHMS,
-    LOAD_HORIZONS_MINUTES,
-    SCHEDULING_ALGORITHMS,
-    Family,
-)
+from neural_hive_ml.conventions import ALGORITHMS, FAMILIES, Family
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.flow import Rules, train
-from neural_hive_ml.settings import Settings, load_settings
-from neural_hive_ml.training.request import TrainingRequest, TuningBudget
+from neural_hive_ml.settings import load_settings
+from neural_hive_ml.training.request import TuningBudget, requests_for
 
-ALGORITHMS: dict[Family, tuple[str, ...]] = {
-    "anomaly": ANOMALY_ALGORITHMS,
-    "load": LOAD_ALGORITHMS,
-    "scheduling": SCHEDULING_ALGORITHMS,
-}
 # The order of the guide's table: the detector first, it is what the platform waits for.
 ORDER: tuple[Family, ...] = FAMILIES
 DATA_SOURCES = ("auto", "embedded", "mongodb", "clickhouse")
@@ -132,7 +119,7 @@ def train_command(
             seed=seed,
             algorithm=model_algorithm,
             tuning=tuning,
-            settings=settings,
+            timezone=settings.text("CALENDAR_TIMEZONE"),
         )
         results = train(requests, workspace, rules, lambda line: console.print(f"  {line}"))
     if as_json:
@@ -140,37 +127,6 @@ def train_command(
     else:
         print_report(results, Console())
     return exit_code(results)
-
-
-def requests_for(
-    families: Sequence[Family],
-    *,
-    as_of_ms: int,
-    window_days: int,
-    min_samples: int,
-    seed: int,
-    algorithm: str | None,
-    tuning: TuningBudget | None,
-    settings: Settings,
-) -> tuple[TrainingRequest, ...]:
-    """Lay out one request a registered model: load has one a horizon."""
-    requests = []
-    for family in families:
-        chosen = algorithm if algorithm in ALGORITHMS[family] else None
-        for horizon in LOAD_HORIZONS_MINUTES if family == "load" else (None,):
-            request = TrainingRequest(
-                family=family,
-                as_of_ms=as_of_ms,
-                window_days=window_days,
-                min_samples=min_samples,
-                seed=seed,
-                algorithm=chosen,
-                horizon_minutes=horizon,
-                tuning=tuning,
-                timezone=settings.zone("CALENDAR_TIMEZONE"),
-            )
-            requests.append(request)
-    return tuple(requests)
 
 
 def _families(model_type: str, algorithm: str | None) -> tuple[Family, ...]:

@@ -80,12 +80,19 @@ def poisson_mape(totals: Floats) -> float:
 
 
 def load_baselines(truth: Floats, answers: dict[str, Floats]) -> tuple[BaselineFigure, ...]:
-    """Return MAPE (%) and WAPE of each naive method's totals on the same origins."""
+    """Return MAPE (%), WAPE and MASE of each naive method's totals on the same origins.
+
+    MASE needs the answer ``seasonal_naive_168h``, which is its unit.
+    """
     some = truth > 0
     figures = []
+    unit = answers.get("seasonal_naive_168h")
+    scale = float(np.abs(unit - truth).sum()) if unit is not None else 0.0
     for name, answer in answers.items():
         error = np.abs(answer - truth)
         figures.append(BaselineFigure(name, "wape", float(error.sum() / max(truth.sum(), 1.0))))
+        if scale > 0:
+            figures.append(BaselineFigure(name, "mase", float(error.sum() / scale)))
         if some.any():
             figures.append(BaselineFigure(name, "mape", float(np.mean(error[some] / truth[some]) * 100.0)))
     return tuple(figures)

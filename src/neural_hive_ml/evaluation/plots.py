@@ -94,10 +94,16 @@ def _bars(axes: "Axes", figure: Figure) -> None:
         axes.bar(centres, values, width=width, label=name)
 
 
+def _ranking(axes: "Axes", figure: Figure) -> None:
+    names = list(figure.series)
+    axes.barh(names[::-1], [float(figure.series[name][0]) for name in names[::-1]], height=0.7)
+    axes.set_position((0.28, 0.15, 0.69, 0.74))
+
+
 def _marks(axes: "Axes", figure: Figure) -> None:
     for name, value in figure.marks.items():
         draw_mark = axes.axhline if figure.kind == "line" else axes.axvline
         draw_mark(value, color="#444444", lw=1, ls=":", label=f"{name} = {value:.4g}")
 
 
-_DRAWERS = {"line": _line, "histogram": _histogram, "scatter": _scatter, "bars": _bars}
+_DRAWERS = {"line": _line, "histogram": _histogram, "scatter": _scatter, "bars": _bars, "ranking": _ranking}

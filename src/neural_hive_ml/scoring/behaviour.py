@@ -63,6 +63,9 @@ _LEAST_SPREAD = 0.10
 # Between the 0.1 and 0.9 quantile of a normal lie 2.5631 standard deviations.
 _SIGMAS = 1.2816
 
+# The log share (negated) that a combination has where nothing was seen yet.
+_NEVER_SEEN = float(np.log(2.0))
+
 
 def positions(stage: str) -> npt.NDArray[np.intp]:
     """Return the columns of the signals that are known at a stage."""
@@ -96,9 +99,10 @@ def signals(rows: Floats, log_quantiles: Floats) -> Floats:
     put("near_sla", known * np.maximum(column("to_sla") + 3.0, 0))
     put("excess_retries", np.maximum(column("excess_retries"), 0))
     put("error_in_success", ended * (1 - failed) * column("error_message"))
-    # How strange a combination is, told only as far as there is a history that could know better.
-    put("strange_capabilities", np.maximum(-column("capabilities_familiar"), 0))
-    put("strange_risk", np.maximum(-column("risk_familiar"), 0))
+    # How strange a combination is, told only as far as there is a history that could know better: a task's first
+    # ticket is a case of its own, not an anomaly.
+    put("strange_capabilities", np.maximum(-column("capabilities_familiar") - _NEVER_SEEN, 0))
+    put("strange_risk", np.maximum(-column("risk_familiar") - _NEVER_SEEN, 0))
     put("strange_size", np.abs(column("parameter_size_z")))
     put("strange_hour_for_task", np.maximum(-column("task_hour_familiar"), 0))
     put("strange_hour_for_owner", np.maximum(-column("owner_hour_familiar"), 0))

@@ -1,15 +1,15 @@
 """What a training was asked to do, and what came of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from neural_hive_ml.conventions import Family
+from neural_hive_ml.conventions import ALGORITHMS, LOAD_HORIZONS_MINUTES, Family
 from neural_hive_ml.evaluation.cases import HoldoutCases
 from neural_hive_ml.evaluation.figure import Figure
 from neural_hive_ml.evaluation.verdict import Evaluation
 from neural_hive_ml.scoring.packed import PackedModel
 
-__all__ = ["Candidate", "Figure", "Progress", "TrainingRequest", "TuningBudget", "silent"]
+__all__ = ["Candidate", "Figure", "Progress", "TrainingRequest", "TuningBudget", "requests_for", "silent"]
 
 Progress = Callable[[str], None]
 
@@ -53,3 +53,36 @@ class Candidate:
     evaluation: Evaluation
     cases: HoldoutCases
     figures: tuple[Figure, ...] = ()
+
+
+def requests_for(
+    families: Sequence[Family],
+    *,
+    as_of_ms: int,
+    window_days: int,
+    min_samples: int = 1000,
+    seed: int = 42,
+    algorithm: str | None = None,
+    tuning: TuningBudget | None = None,
+    timezone: str = "UTC",
+) -> tuple[TrainingRequest, ...]:
+    """Lay out one request a registered model: load has one a horizon; `algorithm` goes to whom it belongs.
+
+    >>> [r.horizon_minutes for r in requests_for(["load"], as_of_ms=0, window_days=1)]
+    [60, 360, 1440]
+    """
+    return tuple(
+        TrainingRequest(
+            family=family,
+            as_of_ms=as_of_ms,
+            window_days=window_days,
+            min_samples=min_samples,
+            seed=seed,
+            algorithm=algorithm if algorithm in ALGORITHMS[family] else None,
+            horizon_minutes=horizon,
+            tuning=tuning,
+            timezone=timezone,
+        )
+        for family in families
+        for horizon in (LOAD_HORIZONS_MINUTES if family == "load" else (None,))
+    )

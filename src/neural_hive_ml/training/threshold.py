@@ -8,6 +8,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 # The guide asks for precision above 0.75; what is chosen on validation must hold on later tickets.
 PRECISION_FIRST = 0.85
+# One-sided 90 %: of the many thresholds that a validation window offers, the one that reaches a precision by luck
+# must not be taken for one that has it.
+_SURE = 1.2816
 # Below this recall a threshold of high precision finds too little to be of use, and the best F1 is taken.
 LEAST_RECALL = 0.25
 # Slope and intercept of a curve that knows nothing: rare anomalies, one decimal order of rarity not one of them.
@@ -25,7 +28,9 @@ class Threshold:
 
 
 def choose_threshold(label: Floats, raw: Floats) -> Threshold:
-    """Most recall with precision of at least 0.85, else the best F1. O(n log n).
+    """Most recall with a precision that is surely (Wilson 1927, one-sided 90 %) at least 0.85, else the best F1.
+
+    O(n log n).
 
     A threshold lies halfway between two scores, so that it does not hang on one validation row. With no positives it is
     above every score, and the rule says so.
@@ -35,12 +40,12 @@ def choose_threshold(label: Floats, raw: Floats) -> Threshold:
         return Threshold(top + 1.0, 0.0, 0.0, "no anomaly in the validation window: above every score")
     order = np.argsort(-raw, kind="stable")
     hits, ranked = np.cumsum(label[order]), raw[order]
-    seen = np.arange(1, len(raw) + 1)
+    seen = np.arange(1.0, len(raw) + 1.0)
     precision, recall = hits / seen, hits / label.sum()
     last_of_tie = np.append(ranked[1:] != ranked[:-1], True)
-    good = np.flatnonzero(last_of_tie & (precision >= PRECISION_FIRST) & (recall >= LEAST_RECALL))
+    good = np.flatnonzero(last_of_tie & (surely(hits, seen) >= PRECISION_FIRST) & (recall >= LEAST_RECALL))
     if len(good):
-        i, rule = int(good[-1]), f"most recall at precision >= {PRECISION_FIRST}"
+        i, rule = int(good[-1]), f"most recall at a precision surely >= {PRECISION_FIRST}"
     else:
         f1 = np.where(last_of_tie, 2 * precision * recall / np.maximum(precision + recall, 1e-12), -1.0)
         i, rule = int(np.argmax(f1)), "best F1: the precision asked for was out of reach"
@@ -49,6 +54,18 @@ def choose_threshold(label: Floats, raw: Floats) -> Threshold:
     halfway = (lowest + below) / 2
     # Between neighbours among the floats there is no number halfway.
     return Threshold(halfway if halfway > below else lowest, float(precision[i]), float(recall[i]), rule)
+
+
+def surely(hits: Floats, seen: Floats) -> Floats:
+    """Return the lower end of Wilson's one-sided 90 % interval of hits / seen.
+
+    >>> surely(np.array([9.0]), np.array([10.0])).round(2).tolist()
+    [0.71]
+    """
+    share, z = hits / seen, _SURE
+    middle = share + z * z / (2 * seen)
+    width = z * np.sqrt(share * (1 - share) / seen + z * z / (4 * seen**2))
+    return np.asarray((middle - width) / (1 + z * z / seen))
 
 
 def fit_curve(label: Floats, raw: Floats, rounds: int = 50) -> tuple[float, float]:
