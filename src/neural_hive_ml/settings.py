@@ -52,10 +52,6 @@ class Settings:
             _check_zone(value)
         return value.text
 
-    def zone(self, name: str) -> str:
-        """Return a setting as the name of an IANA time zone, as `text` does."""
-        return self.text(name)
-
     def number(self, name: str) -> float:
         """Return a setting as a number. Raises `UsageError` naming the variable when it is not one."""
         return _number(self.values[name])
