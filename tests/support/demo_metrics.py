@@ -117,12 +117,12 @@ def combinations(spec: MetricSpec) -> list[dict[str, str]]:
 
 def shape(spec: MetricSpec, labels: dict[str, str], number: int, end: int) -> Callable[[float], float | None]:
     """Return how a series moves: counters with the day, gauges around a level that fits their name."""
-    told = {"false": 0.15} if "success" in labels else RARE
+    told = {"false": 0.6} if "success" in labels else RARE
     share = math.prod(told.get(value, 1.0) for name, value in labels.items() if name != "le") / (1 + number)
     if spec.name in RARE_EVENTS:
         return lambda at: float(at > end - 5 * HOUR and number == 0)
     if spec.kind != "gauge":
-        per_second = (0.00002 if spec.derived else 12.0) * share
+        per_second = (0.0000025 if spec.derived else 12.0) * share
         start = end - 8 * DAY
 
         def counted(at: float) -> float:

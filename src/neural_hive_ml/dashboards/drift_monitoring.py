@@ -81,11 +81,11 @@ _RETRAINING: Final = Row(
             "Retraining history", "bars",
             (
                 Query(
-                    f'max by (model_type) (increase({_EVENTS}{{success="true"}}[$__rate_interval])) > 0',
+                    f'round(max by (model_type) (increase({_EVENTS}{{success="true"}}[$__rate_interval]))) > 0',
                     "{{model_type}} done",
                 ),
                 Query(
-                    f'max by (model_type) (increase({_EVENTS}{{success="false"}}[$__rate_interval])) > 0',
+                    f'round(max by (model_type) (increase({_EVENTS}{{success="false"}}[$__rate_interval]))) > 0',
                     "{{model_type}} failed",
                 ),
             ),

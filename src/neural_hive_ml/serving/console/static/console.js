@@ -186,10 +186,17 @@ async function start() {
   const links = [["overview", "Overview"], ...described.dashboards.map((one) => [one.uid, one.title])];
   document.getElementById("pages").replaceChildren(...links.map(([uid, title]) => element("li", {}, element("a", { href: `#${uid}` }, title))));
   spanChoice.replaceChildren(...described.spans.map((span) => element("option", { value: span, selected: span === "24h" ? "" : null }, span)));
+  return turnTo();
+}
+
+// Each page begins with the span that it is made for.
+function turnTo() {
+  const page = described?.dashboards.find((one) => one.uid === current());
+  if (page) spanChoice.value = page.span;
   return show();
 }
 
-addEventListener("hashchange", () => { const page = described?.dashboards.find((one) => one.uid === current()); if (page) spanChoice.value = page.span; show().then(() => main.focus()); });
+addEventListener("hashchange", () => turnTo().then(() => main.focus()));
 spanChoice.addEventListener("change", show);
 document.getElementById("controls").addEventListener("submit", (event) => event.preventDefault());
 setInterval(again, REFRESH_MS);
