@@ -159,6 +159,7 @@ def anomaly_model(settings: Settings) -> str:
 
 def guard_agents(settings: Settings) -> "GuardAgents":
     """Wire the guard-agents service; imports no trainer and no mlflow."""
+    from neural_hive_ml.bootstrap_streams import open_broker, ticket_reader
     from neural_hive_ml.observability.derived import StateDerivedCollector
     from neural_hive_ml.observability.metrics import guard_agents_metrics
     from neural_hive_ml.registry.cache import LastKnownGood
@@ -169,6 +170,9 @@ def guard_agents(settings: Settings) -> "GuardAgents":
     from neural_hive_ml.serving.statistics_source import LiveStatistics
 
     clock = SystemClock()
+    metrics = guard_agents_metrics(
+        StateDerivedCollector(open_state(settings)), aliases=settings.flag("HIVE_METRIC_ALIASES")
+    )
     slot = ModelSlot(
         anomaly_model(settings),
         model_source(settings),
@@ -176,13 +180,14 @@ def guard_agents(settings: Settings) -> "GuardAgents":
         clock,
         keys=verify_keys(settings),
     )
+    scoring = TicketScoring(slot, LiveStatistics(), clock)
+    broker = open_broker(settings)
     return GuardAgents(
-        TicketScoring(slot, LiveStatistics(), clock),
-        guard_agents_metrics(
-            StateDerivedCollector(open_state(settings)), aliases=settings.flag("HIVE_METRIC_ALIASES")
-        ),
+        scoring,
+        metrics,
         Keyring.from_text(settings.text("HIVE_API_KEYS")),
         settings.number("HIVE_MODEL_REFRESH_SECONDS"),
+        () if broker is None else (ticket_reader(settings, broker, scoring, metrics),),
     )
 
 

@@ -37,6 +37,16 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("REDIS_URL", "", "redis://localhost:6379/0", "Redis of the feature cache and the streams"),
     Setting("FEATURE_CACHE_TTL_SECONDS", "300", None, "how long a cached feature row is used"),
     Setting("FEATURE_CACHE_TIMEOUT_MS", "20", None, "longest wait for the feature cache; late is missing"),
+    # Streams. The names are guard-agents' own.
+    Setting("HIVE_STREAMS", "auto", None, "where streams are: auto, redis, kafka or off"),
+    Setting("KAFKA_BOOTSTRAP_SERVERS", "", None, "Kafka; set: auto takes it before Redis Streams"),
+    Setting("KAFKA_CONSUMER_GROUP", "guard-agents", None, "consumer group, of Redis Streams too"),
+    Setting("KAFKA_TICKETS_TOPIC", "execution.tickets", None, "topic or stream of ticket documents"),
+    Setting("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", None, "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
+    Setting("KAFKA_SASL_MECHANISM", "SCRAM-SHA-256", None, "SASL mechanism"),
+    Setting("KAFKA_SASL_USERNAME", "", None, "SASL user"),
+    Setting("KAFKA_SASL_PASSWORD", "", None, "SASL password", secret=True),
+    Setting("KAFKA_CA_FILE", "", None, "certificates (PEM) that Kafka's own is checked by; empty: the system's"),
     Setting("STORE_TIMEOUT_SECONDS", "5", None, "longest wait for a store to answer"),
     # Registry.
     Setting(

@@ -34,6 +34,11 @@ class LiveStatistics:
             self.current, self.began_ms = statistics, statistics.as_of_ms
             return True
 
+    def knows(self, event: LifecycleEvent) -> bool:
+        """Return whether an event was learned before, or lies before the snapshot."""
+        with self._lock:
+            return (event.ticket.ticket_id, event.kind) in self._seen or event.at_ms <= self.began_ms
+
     def learn(self, event: LifecycleEvent) -> Learned:
         """Learn an event unless it was learned before; (ticket_id, kind) identifies it."""
         key = (event.ticket.ticket_id, event.kind)

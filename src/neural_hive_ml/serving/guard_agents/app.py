@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -20,6 +21,7 @@ from neural_hive_ml.errors import HiveError, InvalidTicket
 from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.observability.metrics import CONTENT_TYPE, GuardAgentsMetrics
 from neural_hive_ml.scoring.anomaly import AnomalyScorer
+from neural_hive_ml.serving.guard_agents.counting import count_answer
 from neural_hive_ml.serving.guard_agents.scoring import TicketAnswer, TicketScoring
 from neural_hive_ml.serving.http.auth import Keyring
 from neural_hive_ml.serving.http.body import MAX_BATCH_BYTES, MAX_BATCH_TICKETS, MAX_TICKET_BYTES, read_body
@@ -28,9 +30,14 @@ from neural_hive_ml.serving.http.shell import Shell, on_hive_error, on_http_exce
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.lifecycle import LifecycleEvent, events_of, order_of
 
+if TYPE_CHECKING:
+    from neural_hive_ml.streams.worker import StreamWorker
+
 log = structlog.get_logger("serving")
 _encode = msgspec.json.Encoder().encode
 _JSON = "application/json"
+# How long readers of streams may take to finish at a stop.
+STOP_SECONDS = 8.0
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -48,6 +55,7 @@ class GuardAgents:
     metrics: GuardAgentsMetrics
     keyring: Keyring
     refresh_seconds: float
+    readers: "Sequence[StreamWorker]" = ()
 
     def app(self) -> Starlette:
         """Return the ASGI app."""
@@ -207,11 +215,7 @@ class GuardAgents:
         self.metrics.statistics_as_of.set(statistics.as_of_ms / 1000)
 
     def _count(self, answer: TicketAnswer) -> None:
-        anomalous = "true" if answer.is_anomaly else "false"
-        self.metrics.detections.inc(answer.model_type, anomalous)
-        self.metrics.detection_seconds.observe(answer.latency_ms / 1000, answer.model_type)
-        if answer.anomaly_score is not None:
-            self.metrics.anomaly_score.observe(answer.anomaly_score, answer.model_type)
+        count_answer(self.metrics, answer)
 
     def _state(self) -> dict[str, object]:
         slot = self.scoring.slot
@@ -238,12 +242,20 @@ class GuardAgents:
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
         task = asyncio.create_task(self._keep_refreshing())
+        reading = [asyncio.create_task(reader.run()) for reader in self.readers]
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            for reader in self.readers:
+                reader.stop()
+            if reading:
+                # They finish the message in hand and commit; what they could not comes again.
+                await asyncio.wait(reading, timeout=STOP_SECONDS)
+            for left in (task, *reading):
+                left.cancel()
+            await asyncio.gather(task, *reading, return_exceptions=True)
+            for reader in self.readers:
+                await reader.broker.close()
 
     async def _keep_refreshing(self) -> None:
         while True:
