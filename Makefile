@@ -38,6 +38,7 @@ check: setup-dev  ## lint, types, layers, module sizes, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_module_sizes.py
+	$(BIN)/hive-ml generate --check
 
 test: setup-dev check  ## everything: real servers, real browser, the guide end to end
 	scripts/install_test_servers.sh

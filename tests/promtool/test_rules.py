@@ -15,7 +15,7 @@ from tests.promtool.cases import FIRES_WITHOUT_DATA, SCENARIOS
 
 ROOT = Path(__file__).parents[2]
 ALERTS = [alert.name for alert in alerts(load_objectives())]
-FILES = [build.path_of(scenario).name for scenario in SCENARIOS] + ["nothing.test.yaml"]
+FILES = [build.path_of(scenario).name for scenario in SCENARIOS] + ["nothing.test.yaml", "values.test.yaml"]
 pytestmark = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 
 
@@ -35,7 +35,7 @@ def test_prometheus_accepts_every_rule(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_alerts_fire_and_reset_at_the_recorded_second(name: str):
+def test_alerts_fire_and_reset_at_the_recorded_second_and_figures_are_those_of_a_pencil(name: str):
     promtool("test", "rules", name)
 
 

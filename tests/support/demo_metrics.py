@@ -45,16 +45,16 @@ class Series:
     value: Callable[[float], float | None]
 
 
-def moments(end: int) -> list[int]:
-    """Return the moments of the week before `end`: coarse at first, by the minute in its last six hours."""
-    spans = ((7 * DAY, DAY, 1800), (DAY, 6 * HOUR, 150), (6 * HOUR, -1, MINUTE))
+def moments(end: int, *, dense: bool) -> list[int]:
+    """Return the moments of the week before `end`; `dense` ones are never further apart than Prometheus looks back."""
+    spans = ((7 * DAY, DAY, 280 if dense else 1800), (DAY, 6 * HOUR, 150), (6 * HOUR, -1, MINUTE))
     return [end - ago for start, stop, step in spans for ago in range(start, stop, -step)]
 
 
 def exposition(end: int) -> Iterator[str]:
     """Yield OpenMetrics text of the week before `end` (epoch seconds), family by family."""
-    times = moments(end)
     for spec in CATALOGUE:
+        times = moments(end, dense=spec.derived)
         base = spec.name.removesuffix("_total") if spec.kind == "counter" else spec.name
         yield f"# TYPE {base} {spec.kind}\n"
         for series in told(spec, end):
@@ -64,6 +64,7 @@ def exposition(end: int) -> Iterator[str]:
                     value = series.value(at)
                     if value is not None:
                         yield f"{base}{suffix}{{{written}}} {value * share:.12g} {at}\n"
+    times = moments(end, dense=False)
     yield "# TYPE up gauge\n"
     for service, port in PORTS.items():
         for at in times:

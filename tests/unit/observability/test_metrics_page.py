@@ -1,6 +1,12 @@
 """docs/metrics.md names every metric, every closed label value, every older name."""
 
+import shutil
+import subprocess
+
+import pytest
+
 from neural_hive_ml.observability.catalogue import CATALOGUE
+from neural_hive_ml.observability.metrics import approval_metrics, guard_agents_metrics, orchestrator_metrics
 from neural_hive_ml.observability.metrics_page import SECTIONS, metrics_page
 
 
@@ -20,3 +26,12 @@ def test_every_table_row_has_as_many_cells_as_its_head():
     for block in metrics_page().split("\n\n"):
         rows = [line for line in block.splitlines() if line.startswith("|")]
         assert len({line.count("|") for line in rows}) <= 1, block[:200]
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+@pytest.mark.parametrize("metrics", [guard_agents_metrics, orchestrator_metrics, approval_metrics])
+def test_promtool_finds_no_fault_in_what_services_export(metrics):
+    said = subprocess.run(
+        ["promtool", "check", "metrics"], input=metrics().exposition(), capture_output=True, check=False
+    )
+    assert said.stderr.decode() == ""

@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import click
 import pytest
 from tests.support.pages import SCRIPTS, accepted, blocks, commands, links
 from tests.support.promql import selected
@@ -143,10 +144,21 @@ def test_names_in_the_text_exist(path: Path):
         assert manifest in {"k8s/jobs/drift-retraining-cronjob.yaml", "k8s/jobs/ml-training-cronjob.yaml"}
 
 
+def test_commands_named_in_an_alert_exist():
+    from neural_hive_ml.cli.app import COMMANDS, hive_ml
+
+    for alert in alerts(load_objectives()):
+        for words in re.findall(r"hive-ml ((?:[a-z]+ ?)+)", f"{alert.action}. {alert.description}"):
+            command, rest = hive_ml, words.split()
+            assert rest[0] in COMMANDS, (alert.name, words)
+            while rest and isinstance(command, click.Group):
+                found = command.get_command(click.Context(command), rest.pop(0))
+                assert found is not None, (alert.name, words)
+                command = found
+
+
 def test_a_wrong_command_would_be_seen():
     """The checks above can fail: otherwise their yes would mean nothing."""
-    import click
-
     for wrong in (
         "hive-ml models undo x",
         "hive-ml models rollback anomaly-detector-isolation_forest",
