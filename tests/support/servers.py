@@ -51,6 +51,19 @@ def mongo_command(folder: Path, port: int) -> list[str]:
     return [str(server), "--host", "127.0.0.1", "--port", str(port), "--storage-path", str(folder)]
 
 
+def mongo_answers(port: int) -> bool:
+    """Return whether a MongoDB on this port answers a ping."""
+    from pymongo import MongoClient
+    from pymongo.errors import PyMongoError
+
+    with MongoClient[dict[str, object]](f"mongodb://127.0.0.1:{port}", serverSelectionTimeoutMS=200) as client:
+        try:
+            client.admin.command("ping")
+        except PyMongoError:
+            return False
+        return True
+
+
 @contextmanager
 def running_mongo(folder: Path) -> Iterator[str]:
     """Yield the URI of a MongoDB: that of MONGODB_TEST_URI, else a stand-in that runs until the block ends."""
@@ -58,20 +71,9 @@ def running_mongo(folder: Path) -> Iterator[str]:
     if given:
         yield given
         return
-    from pymongo import MongoClient
-    from pymongo.errors import PyMongoError
-
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     uri = f"mongodb://127.0.0.1:{port}"
 
-    def ready() -> bool:
-        with MongoClient[dict[str, object]](uri, serverSelectionTimeoutMS=200) as client:
-            try:
-                client.admin.command("ping")
-            except PyMongoError:
-                return False
-            return True
-
-    with running(mongo_command(folder / "data", port), ready, folder / "server.log"):
+    with running(mongo_command(folder / "data", port), lambda: mongo_answers(port), folder / "server.log"):
         yield uri

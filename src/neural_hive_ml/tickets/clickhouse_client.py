@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -140,8 +141,9 @@ class ClickHouseDatabase:
             username=target.user,
             password=target.password,
             secure=target.secure,
-            connect_timeout=target.timeout_seconds,
-            send_receive_timeout=patience * target.timeout_seconds,
+            # The driver counts in whole seconds.
+            connect_timeout=ceil(target.timeout_seconds),
+            send_receive_timeout=ceil(patience * target.timeout_seconds),
             query_retries=1,
             autogenerate_session_id=False,
             client_name="neural-hive-ml",
