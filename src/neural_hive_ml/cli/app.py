@@ -62,8 +62,22 @@ def hive_ml() -> None:
     """
 
 
+def _log_to_stderr() -> None:
+    """A command's output is its answer: warnings of what it uses go to standard error. Services set up their own."""
+    import logging
+
+    import structlog
+
+    if not structlog.is_configured():
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        )
+
+
 def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
     """Run a click command and return its exit code; expected errors print what, where and what to do."""
+    _log_to_stderr()
     try:
         result = command.main(args=arguments, standalone_mode=False)
     except click.ClickException as error:

@@ -88,7 +88,10 @@ class EvidentlyMonitor:
                 document = update_reference(
                     subject, workspace.tickets, workspace.state, as_of_ms=as_of_ms, days=span, actor="operator"
                 )
-                stored.append({k: v for k, v in document.items() if k != "profile"})
+                shown = {k: v for k, v in document.items() if k != "profile"}
+                payload = {**shown, "rows": document["sample_count"], "reason": "EvidentlyMonitor"}
+                workspace.ledger.append("reference", subject.name, payload, at_ms=as_of_ms, actor="operator")
+                stored.append(shown)
         if not stored:
             raise NotFound("no model is in Production", remedy="train_predictive_models.py --promote-if-better")
         return stored

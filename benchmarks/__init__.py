@@ -1,0 +1,1 @@
+"""Benchmarks: quality on real tickets, speed against a peer in the same run. Ids are permanent."""
