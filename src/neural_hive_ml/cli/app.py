@@ -9,8 +9,6 @@ import click
 
 from neural_hive_ml import __version__
 from neural_hive_ml.cli.exits import exit_code_of
-from neural_hive_ml.conventions import EXIT_USAGE
-from neural_hive_ml.errors import UsageError
 
 # command -> module under neural_hive_ml.cli that holds a click command of the same name, and its one-line help
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -62,23 +60,21 @@ def hive_ml() -> None:
     """
 
 
-def _log_to_stderr() -> None:
-    """A command's output is its answer: warnings of what it uses go to standard error. Services set up their own."""
-    import logging
+def _set_up_logs() -> None:
+    """Logs of a command go to standard error, warnings and worse: standard output is its answer.
 
-    import structlog
+    Raises `UsageError` for a level or format that is none. Services set up their own.
+    """
+    from neural_hive_ml.observability.logs import setup_logs
 
-    if not structlog.is_configured():
-        structlog.configure(
-            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        )
+    level, form = os.environ.get("HIVE_LOG_LEVEL", "WARNING"), os.environ.get("HIVE_LOG_FORMAT", "auto")
+    setup_logs("hive-ml", level=level, log_format=form)
 
 
 def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
     """Run a click command and return its exit code; expected errors print what, where and what to do."""
-    _log_to_stderr()
     try:
+        _set_up_logs()
         result = command.main(args=arguments, standalone_mode=False)
     except click.ClickException as error:
         error.show()
@@ -96,13 +92,5 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> None:
-    """Entry point of the console script. Logs go to stderr: stdout is the command's answer."""
-    from neural_hive_ml.observability.logs import setup_logs
-
-    level, form = os.environ.get("HIVE_LOG_LEVEL", "INFO"), os.environ.get("HIVE_LOG_FORMAT", "auto")
-    try:
-        setup_logs("hive-ml", level=level, log_format=form)
-    except UsageError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(EXIT_USAGE)
+    """Entry point of the console script."""
     sys.exit(run(hive_ml))

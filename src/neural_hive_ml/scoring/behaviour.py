@@ -63,6 +63,8 @@ _LEAST_SPREAD = 0.10
 # Between the 0.1 and 0.9 quantile of a normal lie 2.5631 standard deviations.
 _SIGMAS = 1.2816
 
+_POSITION = {name: i for i, name in enumerate(NAMES)}
+
 # The log share (negated) that a combination has where nothing was seen yet.
 _NEVER_SEEN = float(np.log(2.0))
 
@@ -88,7 +90,7 @@ def signals(rows: Floats, log_quantiles: Floats) -> Floats:
     out = np.zeros((len(rows), len(SIGNALS)))
 
     def put(name: str, values: Floats) -> None:
-        out[:, NAMES.index(name)] = values
+        out[:, _POSITION[name]] = values
 
     put("slow_for_forecast", known * np.maximum(surprise / above, 0))
     put("fast_for_forecast", known * ended * (1 - failed) * np.maximum(-surprise / below, 0))

@@ -15,6 +15,8 @@ Floats = npt.NDArray[np.float64]
 # Exceedance probabilities at which the tail is remembered.
 LEVELS = np.array([0.5, 0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005, 0.003, 0.002, 0.001, 0.0005, 0.0002, 0.0001])
 MOST = 8.0
+_ORDERS = -np.log10(LEVELS)
+_BLOCK = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +45,24 @@ class Tails:
 
     def rarity(self, signals: Floats) -> Floats:
         """Return [n, m] decimal orders of rarity in [0, MOST] of signals [n, m]."""
-        orders = -np.log10(LEVELS)
-        out = np.empty_like(signals)
-        for j in range(signals.shape[1]):
-            knots, x = self.knots[j], signals[:, j]
-            # The rarest level whose knot is reached, then a straight line to the next knot.
-            i = np.searchsorted(knots, x, side="left")
-            low, high = np.clip(i - 1, 0, None), np.clip(i, None, len(knots) - 1)
-            span = knots[high] - knots[low]
-            share = np.divide(x - knots[low], span, out=np.zeros_like(x), where=span > 0)
-            inside = orders[low] + np.clip(share, 0, 1) * (orders[high] - orders[low])
-            # Above everything remembered: at least as rare as the last level, whatever lay at the others.
-            beyond = orders[-1] + (x - knots[-1]) * self.slope[j]
-            out[:, j] = np.where(x > knots[-1], beyond, np.where(x > knots[0], inside, 0.0))
+        out = np.empty(signals.shape)
+        for begin in range(0, len(signals), _BLOCK):
+            out[begin : begin + _BLOCK] = self._rarity(signals[begin : begin + _BLOCK])
         return np.clip(out, 0.0, MOST)
+
+    def _rarity(self, x: Floats) -> Floats:
+        # All signals at once: one row costs a dozen calls instead of a dozen for each signal.
+        m = np.arange(x.shape[1])
+        # The rarest level whose knot is reached, then a straight line to the next knot.
+        i = (self.knots < x[:, :, None]).sum(axis=2)
+        low, high = np.maximum(i - 1, 0), np.minimum(i, len(LEVELS) - 1)
+        below = self.knots[m, low]
+        span = self.knots[m, high] - below
+        share = np.divide(x - below, span, out=np.zeros_like(x), where=span > 0)
+        inside = _ORDERS[low] + np.minimum(np.maximum(share, 0.0), 1.0) * (_ORDERS[high] - _ORDERS[low])
+        # Above everything remembered: at least as rare as the last level, whatever lay at the others.
+        beyond = _ORDERS[-1] + (x - self.knots[:, -1]) * self.slope
+        return np.where(x > self.knots[:, -1], beyond, np.where(x > self.knots[:, 0], inside, 0.0))
 
 
 def fit_tails(signals: Floats, scales: Floats) -> Tails:

@@ -166,7 +166,7 @@ def _hour(plan: GeneratorPlan, hour: int) -> Iterator[Ticket]:
         yield _ticket(task, ids[32 * i : 32 * i + 32], *row)
 
 
-def _ticket(  # noqa: PLR0917 - one row of the hour's columns, in their order
+def _ticket(
     task: _Tasks,
     name: str,
     created_at: int,
