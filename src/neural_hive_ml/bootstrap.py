@@ -159,7 +159,7 @@ def anomaly_model(settings: Settings) -> str:
 
 def guard_agents(settings: Settings) -> "GuardAgents":
     """Wire the guard-agents service; imports no trainer and no mlflow."""
-    from neural_hive_ml.bootstrap_streams import open_broker, ticket_reader
+    from neural_hive_ml.bootstrap_streams import open_broker, ticket_readers
     from neural_hive_ml.observability.derived import StateDerivedCollector
     from neural_hive_ml.observability.metrics import guard_agents_metrics
     from neural_hive_ml.registry.cache import LastKnownGood
@@ -187,7 +187,8 @@ def guard_agents(settings: Settings) -> "GuardAgents":
         metrics,
         Keyring.from_text(settings.text("HIVE_API_KEYS")),
         settings.number("HIVE_MODEL_REFRESH_SECONDS"),
-        () if broker is None else (ticket_reader(settings, broker, scoring, metrics),),
+        () if broker is None else ticket_readers(settings, broker, scoring, metrics, lambda: open_state(settings)),
+        () if broker is None else (broker.close,),
     )
 
 

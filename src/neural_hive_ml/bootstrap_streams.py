@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING
 
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.errors import UsageError
+from neural_hive_ml.features.spec import FEATURE_SET_VERSION
 from neural_hive_ml.settings import Settings
 from neural_hive_ml.streams.port import Broker
 from neural_hive_ml.streams.worker import StreamWorker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from neural_hive_ml.observability.metrics import GuardAgentsMetrics
+    from neural_hive_ml.serving.guard_agents.app import Background
     from neural_hive_ml.serving.guard_agents.scoring import TicketScoring
+    from neural_hive_ml.state.port import StateStore
 
 
 def open_broker(settings: Settings) -> Broker | None:
@@ -52,29 +57,57 @@ def open_broker(settings: Settings) -> Broker | None:
     return None
 
 
-def ticket_reader(
-    settings: Settings, broker: Broker, scoring: "TicketScoring", metrics: "GuardAgentsMetrics"
-) -> StreamWorker:
-    """Wire the reader of the ticket stream."""
+def ticket_readers(
+    settings: Settings,
+    broker: Broker,
+    scoring: "TicketScoring",
+    metrics: "GuardAgentsMetrics",
+    state: "Callable[[], StateStore]",
+) -> "tuple[Background, ...]":
+    """Wire the reader of the ticket stream and what keeps the statistics that it judges against.
+
+    HIVE_STATISTICS ``live``: this process learns what it reads, and keeps it in its data folder; right for one replica.
+    ``shared``: one replica at a time learns all of the stream and publishes snapshots, all of them judge against these.
+    """
     from neural_hive_ml.serving.guard_agents.ticket_stream import TicketStream
+    from neural_hive_ml.serving.statistics_shelf import FolderShelf, RedisShelf
+    from neural_hive_ml.serving.statistics_source import LiveStatistics
+    from neural_hive_ml.serving.statistics_writer import Publisher, SharedStatistics, StatisticsWriter
 
-    def count(outcome: str) -> None:
-        if outcome == "dead":
-            metrics.dead_letters.inc("tickets")
+    mode, seconds = settings.text("HIVE_STATISTICS"), settings.number("HIVE_STATISTICS_SECONDS")
+    if mode not in {"live", "shared"}:
+        raise UsageError(f"HIVE_STATISTICS={mode!r} is unknown", remedy="use live or shared")
+    clock, folder = SystemClock(), FolderShelf(settings.data_dir / "statistics")
+    topic, group = settings.text("KAFKA_TICKETS_TOPIC"), settings.text("KAFKA_CONSUMER_GROUP")
+    name = f"{socket.gethostname()}-{os.getpid()}"
 
-    def show_lag(lag: int | None) -> None:
-        if lag is None:
-            metrics.stream_lag.clear("tickets")
-        else:
-            metrics.stream_lag.set(lag, "tickets")
+    def reader(handler: TicketStream) -> StreamWorker:
+        def count(outcome: str) -> None:
+            if outcome == "dead":
+                metrics.dead_letters.inc("tickets")
 
-    return StreamWorker(
-        broker,
-        settings.text("KAFKA_TICKETS_TOPIC"),
-        settings.text("KAFKA_CONSUMER_GROUP"),
-        f"{socket.gethostname()}-{os.getpid()}",
-        TicketStream(scoring, metrics),
-        SystemClock(),
-        observe=count,
-        show_lag=show_lag,
+        def show_lag(lag: int | None) -> None:
+            if lag is None:
+                metrics.stream_lag.clear("tickets")
+            else:
+                metrics.stream_lag.set(lag, "tickets")
+
+        return StreamWorker(broker, topic, group, name, handler, clock, observe=count, show_lag=show_lag)
+
+    if mode == "live":
+        publisher = Publisher(scoring.statistics, folder, seconds)
+        return (reader(TicketStream(scoring, metrics, publisher=publisher)),)
+    scoring.statistics.shared = True
+    url = settings.text("REDIS_URL")
+    shelf = (
+        RedisShelf(url, f"{group}:{FEATURE_SET_VERSION}", settings.number("STORE_TIMEOUT_SECONDS"))
+        if url
+        else folder
     )
+
+    def writer() -> StreamWorker:
+        handler = StatisticsWriter(Publisher(LiveStatistics(), shelf, seconds), scoring.slot)
+        return StreamWorker(broker, topic, f"{group}-statistics", name, handler, clock)
+
+    shared = SharedStatistics(scoring.statistics, shelf, state(), clock, name, writer, seconds / 2)
+    return shared, reader(TicketStream(scoring, metrics, learns=False))

@@ -39,6 +39,13 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("FEATURE_CACHE_TIMEOUT_MS", "20", None, "longest wait for the feature cache; late is missing"),
     # Streams. The names are guard-agents' own.
     Setting("HIVE_STREAMS", "auto", None, "where streams are: auto, redis, kafka or off"),
+    Setting(
+        "HIVE_STATISTICS",
+        "live",
+        None,
+        "live: each replica learns what it reads; shared: one writer for all replicas",
+    ),
+    Setting("HIVE_STATISTICS_SECONDS", "10", None, "seconds between snapshots of the serving statistics"),
     Setting("KAFKA_BOOTSTRAP_SERVERS", "", None, "Kafka; set: auto takes it before Redis Streams"),
     Setting("KAFKA_CONSUMER_GROUP", "guard-agents", None, "consumer group, of Redis Streams too"),
     Setting("KAFKA_TICKETS_TOPIC", "execution.tickets", None, "topic or stream of ticket documents"),

@@ -19,7 +19,7 @@ IDS = ("a", "b'", "c\\", "d\n", "é✓", "%(ids)s")
 
 @pytest.mark.services
 @pytest.mark.xdist_group("clickhouse")
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.lists(tickets(ids=st.sampled_from(IDS)), max_size=8), min_size=1, max_size=4),
     st.booleans(),

@@ -124,8 +124,11 @@ class Collecting:
     async def handle(self, message: Message) -> None:
         self.seen.append(int(message.value))
 
-    async def settle(self) -> None:
-        """Nothing to make durable."""
+    async def joined(self) -> None:
+        """Nothing to begin."""
+
+    async def settle(self, *, last: bool) -> bool:
+        return True
 
 
 async def interrupted(

@@ -97,7 +97,7 @@ def given_to(stream: TicketStream, documents: Sequence[bytes]) -> None:
     async def give() -> None:
         for place, document in enumerate(documents):
             await stream.handle(Message(str(place), "", document))
-        await stream.settle()
+        await stream.settle(last=True)
 
     asyncio.run(give())
 
@@ -164,9 +164,9 @@ def test_answers_are_kept_until_the_sink_took_them(folder: Path) -> None:
             await stream.handle(Message("0", "", encode_ticket(ticket)))
         for _ in range(2):
             with pytest.raises(StoreUnavailable):
-                await stream.settle()
-        await stream.settle()
-        await stream.settle()
+                await stream.settle(last=True)
+        await stream.settle(last=True)
+        await stream.settle(last=True)
 
     asyncio.run(scenario())
     assert [a.ticket_id for _, a in taken] == [t.ticket_id for t in later_tickets()[:5]]
@@ -188,6 +188,7 @@ def served(folder: Path, **environment: str) -> Iterator[tuple[str, "subprocess.
     port = free_port()
     command = [sys.executable, "-m", "neural_hive_ml", "serve", "guard-agents", "--port", str(port)]
     known = {"HIVE_DATA_DIR": str(folder), "PATH": os.environ["PATH"], "HOME": str(folder), "OMP_NUM_THREADS": "1"}
+    known["HIVE_STATISTICS_SECONDS"] = "0.2"
     with (folder / "service.log").open("ab") as log:
         process = subprocess.Popen(command, env={**known, **environment}, stdout=log, stderr=log)
         try:

@@ -30,10 +30,14 @@ class Writing:
         # As long as it takes to score.
         await asyncio.sleep(0.0005)
 
-    async def settle(self) -> None:
+    async def joined(self) -> None:
+        self.pending = []
+
+    async def settle(self, *, last: bool) -> bool:
         with self.db:
             self.db.executemany("INSERT OR IGNORE INTO done VALUES (?)", self.pending)
         self.pending = []
+        return True
 
 
 def broker_of(kind: str, address: str) -> Broker:

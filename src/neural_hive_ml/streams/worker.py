@@ -6,7 +6,7 @@ several readers before it is even tried again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
@@ -37,8 +37,23 @@ class Handler(Protocol):
         """
         ...
 
-    async def settle(self) -> None:
-        """Make durable what the handled messages caused; called before they are committed. Errors as of `handle`."""
+    async def joined(self) -> None:
+        """Begin: the reader joined its group, perhaps again; what it did not commit comes again, perhaps elsewhere."""
+        ...
+
+    async def settle(self, *, last: bool) -> bool:
+        """Make durable what the handled messages caused; True when all of them may be committed.
+
+        False keeps them uncommitted for now: it is asked again after the next batch and in silence. `last` is the last
+        chance before the reader leaves.
+
+        Raises
+        ------
+        Conflict
+            When another took this reader's place: it joins again.
+        StoreUnavailable
+            When a store does not answer: it is asked again.
+        """
         ...
 
 
@@ -68,6 +83,7 @@ class StreamWorker:
     observe: Callable[[Outcome], None] = lambda _: None
     show_lag: Callable[[int | None], None] = lambda _: None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _open: list[Message] = field(default_factory=list)
 
     def stop(self) -> None:
         """Finish the message in hand, commit what is done, leave the group."""
@@ -81,18 +97,23 @@ class StreamWorker:
             )
             if consumer is None:
                 return
+            self._open = []
+            await self._until_it_works(self._joined, "begin")
             try:
                 await self._read(consumer)
+            except Conflict as error:
+                _log.info("streams.taken_over", stream=self.stream, reason=str(error))
+                await self._pause(self.pace.first_wait_seconds)
             finally:
                 await consumer.close()
 
     async def _read(self, consumer: Consumer) -> None:
-        """Work batch by batch, until stopped or until the reader must be opened anew."""
+        """Work batch by batch until stopped. Raises `Conflict` when the messages are another reader's by now."""
         wait = self.pace.first_wait_seconds
         while not self._stopping.is_set():
             try:
                 messages = await consumer.receive(self.pace.batch, self.pace.idle_seconds)
-                if not messages:
+                if not messages and not self._open:
                     self.show_lag(await consumer.lag())
             except StoreUnavailable as error:
                 _log.warning("streams.unavailable", stream=self.stream, reason=str(error), waits_s=wait)
@@ -100,35 +121,33 @@ class StreamWorker:
                 wait = min(2 * wait, self.pace.longest_wait_seconds)
                 continue
             wait = self.pace.first_wait_seconds
-            if messages and not await self._work_on(consumer, messages):
-                return
+            for message in messages:
+                outcome = await self._do(message)
+                if outcome is None:
+                    break
+                self.observe(outcome)
+                self._open.append(message)
+            await self._commit(consumer)
+        await self._commit(consumer)
 
-    async def _work_on(self, consumer: Consumer, messages: Sequence[Message]) -> bool:
-        """Do a batch and commit what was done of it; False when the reader does not own it any more."""
-        done: list[Message] = []
-        for message in messages:
-            outcome = await self._do(message)
-            if outcome is None:
-                break
-            self.observe(outcome)
-            done.append(message)
-        if not done:
-            return True
-        settled = await self._until_it_works(self._settled, "settle", final=True)
-        if settled is None:
-            return True
-        try:
-            committed = await self._until_it_works(lambda: _true(consumer.commit(done)), "commit", final=True)
-        except Conflict as error:
-            _log.info("streams.taken_over", stream=self.stream, reason=str(error))
-            return False
-        if committed and len(done) == len(messages):
+    async def _commit(self, consumer: Consumer) -> None:
+        """Make durable what was done since the last commit, and commit it, as far as the handler allows."""
+        if not self._open:
+            return
+        # A stop must not cost what was done: both steps are tried once more after it.
+        if not await self._until_it_works(self._settled, "settle", final=True):
+            return
+        done = self._open
+        if await self._until_it_works(lambda: _true(consumer.commit(done)), "commit", final=True):
+            self._open = []
             self.show_lag(await self._lag_or_none(consumer))
+
+    async def _joined(self) -> bool:
+        await self.handler.joined()
         return True
 
     async def _settled(self) -> bool:
-        await self.handler.settle()
-        return True
+        return await self.handler.settle(last=self._stopping.is_set())
 
     async def _lag_or_none(self, consumer: Consumer) -> int | None:
         try:

@@ -39,11 +39,15 @@ class Doing:
         self.pending.append(text)
         self.after(text)
 
-    async def settle(self) -> None:
+    async def joined(self) -> None:
+        self.pending = []
+
+    async def settle(self, *, last: bool) -> bool:
         if self.settle_faults:
             raise self.settle_faults.pop(0)
         self.durable += self.pending
         self.pending = []
+        return True
 
 
 def worker(broker: MemoryBroker, doing: Doing, **changes: object) -> StreamWorker:

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -30,15 +30,19 @@ from neural_hive_ml.serving.http.shell import Shell, on_hive_error, on_http_exce
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.lifecycle import LifecycleEvent, events_of, order_of
 
-if TYPE_CHECKING:
-    from neural_hive_ml.streams.worker import StreamWorker
-
 log = structlog.get_logger("serving")
 _encode = msgspec.json.Encoder().encode
 _JSON = "application/json"
 # How long readers of streams may take to finish at a stop.
 STOP_SECONDS = 8.0
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Background(Protocol):
+    """Work beside the requests: `run` goes on until `stop`, and then ends soon."""
+
+    async def run(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 class BatchRequest(msgspec.Struct, frozen=True):
@@ -55,7 +59,8 @@ class GuardAgents:
     metrics: GuardAgentsMetrics
     keyring: Keyring
     refresh_seconds: float
-    readers: "Sequence[StreamWorker]" = ()
+    readers: Sequence[Background] = ()
+    closing: Sequence[Callable[[], Awaitable[None]]] = ()
 
     def app(self) -> Starlette:
         """Return the ASGI app."""
@@ -144,6 +149,13 @@ class GuardAgents:
     async def learn(self, request: Request) -> Response:
         """Lifecycle: the statistics learn every event that the posted tickets prove, each once."""
         self.keyring.allow(request, "score")
+        if self.scoring.statistics.shared:
+            raise Problem(
+                409,
+                "Statistics are shared",
+                "one writer learns from the ticket stream",
+                remedy="publish to the stream",
+            )
         counts = {"learned": 0, "duplicate": 0, "invalid": 0}
         events: list[LifecycleEvent] = []
         for raw in _batch(await read_body(request, MAX_BATCH_BYTES)):
@@ -254,8 +266,8 @@ class GuardAgents:
             for left in (task, *reading):
                 left.cancel()
             await asyncio.gather(task, *reading, return_exceptions=True)
-            for reader in self.readers:
-                await reader.broker.close()
+            for close in self.closing:
+                await close()
 
     async def _keep_refreshing(self) -> None:
         while True:
