@@ -164,6 +164,7 @@ def guard_agents(settings: Settings) -> "GuardAgents":
     from neural_hive_ml.observability.metrics import guard_agents_metrics
     from neural_hive_ml.registry.cache import LastKnownGood
     from neural_hive_ml.serving.guard_agents.app import GuardAgents
+    from neural_hive_ml.serving.guard_agents.rows import CachedRows
     from neural_hive_ml.serving.guard_agents.scoring import TicketScoring
     from neural_hive_ml.serving.http.auth import Keyring
     from neural_hive_ml.serving.slot import ModelSlot
@@ -180,7 +181,10 @@ def guard_agents(settings: Settings) -> "GuardAgents":
         clock,
         keys=verify_keys(settings),
     )
-    scoring = TicketScoring(slot, LiveStatistics(), clock)
+    rows = None
+    if settings.flag("FEATURE_CACHE"):
+        rows = CachedRows(open_feature_cache(settings, lambda result: metrics.cache.inc("features", result)))
+    scoring = TicketScoring(slot, LiveStatistics(), clock, rows)
     broker = open_broker(settings)
     return GuardAgents(
         scoring,

@@ -35,6 +35,9 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("CLICKHOUSE_SECURE", "false", None, "reach ClickHouse over TLS (port 8443)"),
     Setting("CLICKHOUSE_RETENTION_DAYS", "540", None, "days ClickHouse keeps a ticket after its creation; 0: all"),
     Setting("REDIS_URL", "", "redis://localhost:6379/0", "Redis of the feature cache and the streams"),
+    Setting(
+        "FEATURE_CACHE", "false", None, "keep feature rows in Redis: same question, same answer in all replicas"
+    ),
     Setting("FEATURE_CACHE_TTL_SECONDS", "300", None, "how long a cached feature row is used"),
     Setting("FEATURE_CACHE_TIMEOUT_MS", "20", None, "longest wait for the feature cache; late is missing"),
     # Streams. The names are guard-agents' own.

@@ -113,7 +113,8 @@ class GuardAgents:
         """One ticket; `?stage=created|running|ended` and `?at_ms=` look at it as of then."""
         self.keyring.allow(request, "score")
         ticket = decode_ticket(await read_body(request, MAX_TICKET_BYTES))
-        answer = self.scoring.score(ticket, request.query_params.get("stage") or None, _moment(request))  # type: ignore[arg-type] # checked in score
+        stage = request.query_params.get("stage") or None
+        answer = self.scoring.score(ticket, stage, _moment(request), cached=True)  # type: ignore[arg-type] # checked in score
         self._count(answer)
         return _json(answer, degraded=answer.degraded)
 

@@ -11,6 +11,7 @@ from neural_hive_ml.errors import UsageError
 from neural_hive_ml.features.frame import STAGES, Stage
 from neural_hive_ml.features.row import feature_row, stage_of
 from neural_hive_ml.scoring.anomaly import AnomalyScorer
+from neural_hive_ml.serving.guard_agents.rows import CachedRows
 from neural_hive_ml.serving.slot import ModelSlot
 from neural_hive_ml.serving.statistics_source import LiveStatistics
 from neural_hive_ml.tickets.ticket import Ticket
@@ -56,9 +57,14 @@ class TicketScoring:
     slot: ModelSlot
     statistics: LiveStatistics
     clock: Clock
+    rows: CachedRows | None = None
 
-    def score(self, ticket: Ticket, stage: Stage | None = None, at_ms: int | None = None) -> TicketAnswer:
+    def score(
+        self, ticket: Ticket, stage: Stage | None = None, at_ms: int | None = None, *, cached: bool = False
+    ) -> TicketAnswer:
         """Judge a ticket at a stage of its life; by default what its document shows, at the time of that event.
+
+        `cached` takes the row from the feature cache where there is one.
 
         Raises
         ------
@@ -74,7 +80,11 @@ class TicketScoring:
             return self._by_rules(ticket, shown, began)
         scorer = loaded.artifact.scorer
         assert isinstance(scorer, AnomalyScorer)
-        row = feature_row(ticket, shown, moment, self.statistics.current, scorer.binding)
+        statistics = self.statistics.current
+        if cached and self.rows is not None:
+            row, sequence = self.rows.row(ticket, shown, moment, statistics, scorer.binding)
+        else:
+            row, sequence = feature_row(ticket, shown, moment, statistics, scorer.binding), statistics.sequence
         verdict = scorer.decide(row)
         return TicketAnswer(
             ticket_id=ticket.ticket_id,
@@ -90,7 +100,7 @@ class TicketScoring:
             model_type=loaded.artifact.model.algorithm,
             model_name=loaded.published.name,
             model_version=loaded.published.version,
-            statistics_sequence=self.statistics.current.sequence,
+            statistics_sequence=sequence,
             latency_ms=(perf_counter_ns() - began) / 1e6,
             degraded=False,
         )
