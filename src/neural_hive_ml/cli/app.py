@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "slo": ("slo", "Write the rules of the objectives; show where each objective stands."),
     "console": ("console", "Serve a read-only page of models, quality, drift and objectives."),
     "generate": ("generate", "Rewrite generated files, or check that none differs."),
+    "keys": ("keys", "Make API keys and the pair that signs artifacts."),
     "config": ("config", "Show each setting and where its value came from."),
     "env": ("env", 'Print shell exports, for eval "$(hive-ml env)".'),
 }
