@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from neural_hive_ml.observability.metrics import GuardAgentsMetrics
-    from neural_hive_ml.serving.guard_agents.app import Background
     from neural_hive_ml.serving.guard_agents.scoring import TicketScoring
+    from neural_hive_ml.serving.service import Background
     from neural_hive_ml.state.port import StateStore
 
 

@@ -1,0 +1,105 @@
+"""The model slots of a service under watch: looked at in the background, what came of it told in metrics and health."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+
+from neural_hive_ml.clock import Clock
+from neural_hive_ml.conventions import CHAMPION
+from neural_hive_ml.features.statistics import Statistics
+from neural_hive_ml.observability.metrics import PredictingMetrics
+from neural_hive_ml.scoring.anomaly import AnomalyScorer
+from neural_hive_ml.scoring.duration import DurationScorer
+from neural_hive_ml.serving.slot import LoadedModel, ModelSlot, RefreshResult
+from neural_hive_ml.serving.statistics_source import LiveStatistics
+
+log = structlog.get_logger("serving")
+# Without a model look again this soon.
+_EAGER_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelWatch:
+    """The slots of a service and the live statistics that its models read features from."""
+
+    slots: Sequence[ModelSlot]
+    statistics: LiveStatistics
+    clock: Clock
+    metrics: PredictingMetrics
+    refresh_seconds: float
+
+    def refresh(self) -> dict[str, dict[str, object]]:
+        """Look at the source of every slot; return what came of each, by model name. Runs in a worker thread."""
+        found = {slot.name: self._refresh(slot) for slot in self.slots}
+        self.show_statistics()
+        return found
+
+    async def keep_refreshing(self) -> None:
+        """Refresh for ever: soon again while a model is missing, else at the configured pace."""
+        while True:
+            try:
+                await run_in_threadpool(self.refresh)
+            except Exception:
+                log.exception("serving.refresh_failed")
+            complete = all(slot.current for slot in self.slots)
+            await asyncio.sleep(self.refresh_seconds if complete else min(self.refresh_seconds, _EAGER_SECONDS))
+
+    def show_statistics(self) -> None:
+        """Tell how far the statistics are."""
+        statistics = self.statistics.current
+        self.metrics.statistics_sequence.set(statistics.sequence)
+        self.metrics.statistics_as_of.set(statistics.as_of_ms / 1000)
+
+    def _refresh(self, slot: ModelSlot) -> dict[str, object]:
+        result = slot.refresh()
+        loaded = slot.current
+        self._show_source(slot, result)
+        if loaded is not None:
+            scorer = loaded.artifact.scorer
+            swapped = result.outcome == "swapped"
+            if isinstance(scorer, AnomalyScorer | DurationScorer) and (
+                swapped or self.statistics.current.as_of_ms == 0
+            ):
+                self.statistics.begin(Statistics.restore(loaded.artifact.model.statistics), scorer.binding)
+            self._show_model(slot, loaded)
+            if swapped:
+                self.metrics.swaps.inc(slot.name)
+        version = loaded.published.version if loaded else None
+        return {"outcome": result.outcome, "reason": result.reason, "version": version}
+
+    def _show_source(self, slot: ModelSlot, result: RefreshResult) -> None:
+        if result.outcome == "failed" and result.kind not in {"", "refused_before"}:
+            self.metrics.load_errors.inc(slot.name, result.kind)
+        if result.kind != "unreachable":
+            self.metrics.source_contact.set(self.clock.now_ms() / 1000)
+        self.metrics.dependency_up.set(0 if result.kind == "unreachable" else 1, "registry")
+
+    def _show_model(self, slot: ModelSlot, loaded: LoadedModel) -> None:
+        version, artifact = loaded.published.version, loaded.artifact
+        self.metrics.model_version.set(version, slot.name, CHAMPION)
+        self.metrics.model_info.show(slot.name, CHAMPION, str(version), artifact.digest[:16])
+        until = artifact.model.lineage.get("window_until_ms")
+        if isinstance(until, int):
+            self.metrics.model_trained.set(until / 1000, slot.name)
+
+    def model_state(self, slot: ModelSlot) -> dict[str, object] | None:
+        """Return what a slot serves, from where, since when; None without a model."""
+        loaded = slot.current
+        if loaded is None:
+            return None
+        return {
+            "name": loaded.published.name,
+            "version": loaded.published.version,
+            "digest": loaded.artifact.digest,
+            "source": loaded.source,
+            "golden_rows": loaded.artifact.golden_rows,
+            "age_s": max(self.clock.now_ms() - loaded.loaded_at_ms, 0) // 1000,
+        }
+
+    def statistics_state(self) -> dict[str, int]:
+        """Return which snapshot of the statistics features are made from."""
+        statistics = self.statistics.current
+        return {"sequence": statistics.sequence, "as_of_ms": statistics.as_of_ms}
