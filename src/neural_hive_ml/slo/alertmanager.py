@@ -5,13 +5,14 @@ Secrets are files (plain configuration) or keys of a Secret (Kubernetes): none i
 
 from typing import Any, Final
 
+from neural_hive_ml.slo.durations import scaled
 from neural_hive_ml.slo.render import GENERATED, dump
 
 CHANNEL: Final = "#alerts-ml-pipeline"
 TEAM: Final = "ml-platform"
 GROUP_BY: Final = ("alertname", "slo", "model_name")
 SECRET: Final = "ml-alertmanager-secrets"  # noqa: S105 - the name of a Secret, not one
-_SECRETS_FOLDER: Final = "/etc/alertmanager/secrets"
+SECRETS_FOLDER: Final = "/etc/alertmanager/secrets"
 _TITLE: Final = "[{{ .Status | toUpper }}] {{ .CommonLabels.severity }}: {{ .CommonAnnotations.summary }}"
 _TEXT: Final = (
     "{{ range .Alerts }}{{ .Annotations.description }}\n"
@@ -33,22 +34,32 @@ _DETAILS: Final = {
 }
 
 
-def alertmanager_config() -> str:
-    """Return a configuration for Alertmanager 0.25 or newer."""
-    config = {
-        "global": {"slack_api_url_file": f"{_SECRETS_FOLDER}/slack_api_url", "resolve_timeout": "5m"},
+def alertmanager_config(
+    secrets_folder: str = SECRETS_FOLDER, *, time_scale: float = 1.0, pagerduty_url: str = ""
+) -> str:
+    """Return a configuration for Alertmanager 0.25 or newer.
+
+    `secrets_folder` holds the files ``slack_api_url`` and ``pagerduty_routing_key``; `time_scale` shortens every
+    wait as it does in rules; `pagerduty_url` is for events that go elsewhere than to PagerDuty itself.
+    """
+    config: dict[str, Any] = {
+        "global": {
+            "slack_api_url_file": f"{secrets_folder}/slack_api_url",
+            "resolve_timeout": scaled("5m", time_scale),
+            **({"pagerduty_url": pagerduty_url} if pagerduty_url else {}),
+        },
         "route": {
             "receiver": "ml-slack",
             "group_by": list(GROUP_BY),
-            "group_wait": "30s",
-            "group_interval": "5m",
-            "repeat_interval": "4h",
+            "group_wait": scaled("30s", time_scale),
+            "group_interval": scaled("5m", time_scale),
+            "repeat_interval": scaled("4h", time_scale),
             "routes": [
                 {
                     "matchers": ['severity="critical"'],
                     "receiver": "ml-critical",
-                    "group_wait": "5s",
-                    "repeat_interval": "1h",
+                    "group_wait": scaled("5s", time_scale),
+                    "repeat_interval": scaled("1h", time_scale),
                 }
             ],
         },
@@ -63,7 +74,7 @@ def alertmanager_config() -> str:
                 "slack_configs": [_slack()],
                 "pagerduty_configs": [
                     {
-                        "routing_key_file": f"{_SECRETS_FOLDER}/pagerduty_routing_key",
+                        "routing_key_file": f"{secrets_folder}/pagerduty_routing_key",
                         **_page(),
                         "details": _DETAILS,
                     }

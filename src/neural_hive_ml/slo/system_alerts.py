@@ -222,7 +222,7 @@ INPUT: Final = (
         "Messages of stream {{ $labels.stream }} were given up",
         '{{ $value | printf "%.0f" }} messages failed after all retries and lie in the dead letter stream.',
         "these tickets or events have no verdict",
-        "read the dead letters' reasons, then replay them",
+        "hive-ml deadletters list shows the reasons; hive-ml deadletters replay puts them back",
         component="ml-input",
     ),
     Alert(
