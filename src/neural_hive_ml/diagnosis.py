@@ -22,6 +22,8 @@ from neural_hive_ml.settings import Settings
 Status = Literal["ok", "warning", "failed", "not_configured"]
 STALE_AFTER_MS = 6 * HOUR_MS
 FEWEST_SAMPLES = 1000
+# Messages waiting that are counted: more than a healthy reader ever leaves.
+MOST_COUNTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def examine(settings: Settings, purpose: str = "all") -> Iterator[Check]:
     `purpose` ``training`` leaves out what only matters once models serve.
     """
     checks: list[Callable[[Settings], Iterator[Check]]] = [_data_folder, _tickets, _clickhouse, _state]
-    checks += [_redis, _registry, _signing] if purpose == "all" else [_registry]
+    checks += [_redis, _streams, _registry, _signing] if purpose == "all" else [_registry]
     for check in checks:
         name = check.__name__.strip("_").replace("_", " ")
         try:
@@ -178,6 +180,34 @@ def _redis(settings: Settings) -> Iterator[Check]:
     finally:
         client.close()
     yield Check("redis", "ok", "answers")
+
+
+def _streams(settings: Settings) -> Iterator[Check]:
+    import asyncio
+
+    from neural_hive_ml.bootstrap_streams import open_broker
+    from neural_hive_ml.streams.dead_letters import listed
+
+    broker = open_broker(settings)
+    if broker is None:
+        yield Check("streams", "not_configured", "optional: set REDIS_URL or KAFKA_BOOTSTRAP_SERVERS")
+        return
+    stream, group = settings.text("KAFKA_TICKETS_TOPIC"), settings.text("KAFKA_CONSUMER_GROUP")
+
+    async def look() -> tuple[int, int]:
+        try:
+            waiting = await broker.browse(stream, group, MOST_COUNTED)
+            return len(waiting), len(await listed(broker, stream, MOST_COUNTED))
+        finally:
+            await broker.close()
+
+    waiting, dead = asyncio.run(look())
+    more = "at least " * (waiting == MOST_COUNTED)
+    behind = waiting == MOST_COUNTED
+    detail = f"{broker.describe()}, {stream}: {more}{waiting:,} messages not done by {group}"
+    yield Check("streams", "warning" if behind else "ok", detail, "look at guard-agents' log" if behind else "")
+    if dead:
+        yield Check("dead letters", "warning", f"{dead:,} messages of {stream}", "hive-ml deadletters list")
 
 
 def _registry(settings: Settings) -> Iterator[Check]:

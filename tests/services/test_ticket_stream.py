@@ -21,6 +21,7 @@ from tests.support.trained import anomaly_candidate, generated_tickets
 
 from neural_hive_ml.bootstrap import guard_agents
 from neural_hive_ml.cli.app import hive_ml, run
+from neural_hive_ml.diagnosis import Check, _streams
 from neural_hive_ml.errors import InvalidTicket, StoreUnavailable
 from neural_hive_ml.evaluation.verdict import Outcome, Verdict
 from neural_hive_ml.features.frame import build_frame
@@ -32,6 +33,7 @@ from neural_hive_ml.serving.guard_agents.app import GuardAgents
 from neural_hive_ml.serving.guard_agents.ticket_stream import Scored, TicketStream
 from neural_hive_ml.settings import load_settings
 from neural_hive_ml.state.memory import MemoryStateStore
+from neural_hive_ml.streams.dead_letters import dead_letters_of
 from neural_hive_ml.streams.port import Message, Outgoing
 from neural_hive_ml.streams.redis import RedisBroker
 from neural_hive_ml.tickets.columns import columns_of
@@ -263,6 +265,35 @@ def test_a_served_process_reads_shows_lag_puts_aside_and_stops_cleanly(
         (nonsense[1].decode(), 0),
         ("no json", 1),
     ]
+
+
+@pytest.mark.services
+@pytest.mark.xdist_group("redis")
+def test_the_doctor_counts_what_waits_and_what_was_given_up(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = f"test.{uuid4().hex[:8]}"
+    monkeypatch.setenv("HIVE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("KAFKA_TICKETS_TOPIC", stream)
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "HIVE_PROFILE", "MONGODB_URI", "CLICKHOUSE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+
+    def checks() -> dict[str, Check]:
+        return {check.name: check for check in _streams(load_settings())}
+
+    async def publish(name: str) -> None:
+        broker = RedisBroker(redis_url)
+        await broker.publish(name, [Outgoing("", b"x"), Outgoing("", b"y")])
+        await broker.close()
+
+    assert [check.status for check in checks().values()] == ["ok"]
+    asyncio.run(publish(stream))
+    assert "2 messages not done by guard-agents" in checks()["streams"].detail
+    asyncio.run(publish(dead_letters_of(stream)))
+    assert checks()["dead letters"].remedy == "hive-ml deadletters list"
+    monkeypatch.setenv("HIVE_STREAMS", "off")
+    assert checks()["streams"].status == "not_configured"
 
 
 def test_without_a_stream_the_command_says_what_to_set(

@@ -72,9 +72,10 @@ class RedisBroker:
             if group not in groups:
                 return _messages(await self.redis.xrange(stream, count=limit))
             pending = await self.redis.xpending_range(stream, group, "-", "+", limit)
-            found: list[Message] = []
-            for entry in pending:
-                found += _messages(await self.redis.xrange(stream, entry["message_id"], entry["message_id"]))
+            async with self.redis.pipeline(transaction=False) as batch:
+                for entry in pending:
+                    batch.xrange(stream, entry["message_id"], entry["message_id"])
+                found = [message for entries in await batch.execute() for message in _messages(entries)]
             last = groups[group]["last-delivered-id"].decode()
             found += _messages(await self.redis.xrange(stream, f"({last}", count=limit))
             return found[:limit]
