@@ -3,6 +3,10 @@
 HTTP codes and exit codes are mapped at the edges (`serving`, `cli`), never here.
 """
 
+from typing import Literal
+
+RefusalKind = Literal["digest", "signature", "golden_rows", "feature_set", "format"]
+
 
 class HiveError(Exception):
     """Root of all expected errors.
@@ -53,7 +57,14 @@ class NotFound(HiveError):
 
 
 class ArtifactRefused(HiveError):
-    """A model artifact failed verification: digest, signature, format, golden rows."""
+    """A model artifact failed verification; `kind` says of what, as alerts count it.
+
+    ``digest``: it is not what was registered. ``format``: this release cannot read or use it.
+    """
+
+    def __init__(self, what: str, *, kind: RefusalKind = "format", remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.kind = kind
 
 
 class Conflict(HiveError):

@@ -117,6 +117,7 @@ class Statistics:
             if version != FEATURE_SET_VERSION:
                 raise ArtifactRefused(
                     f"statistics of feature set {version}, this release has {FEATURE_SET_VERSION}",
+                    kind="feature_set",
                     remedy="retrain, or run the release that wrote them",
                 )
             as_of_ms, sequence = (int(v) for v in arrays["moment"])

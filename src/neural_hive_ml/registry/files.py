@@ -120,7 +120,7 @@ def check_directory(directory: Path, *, expected_digest: str = "") -> Checked:
     present = {p.relative_to(directory).as_posix() for p in directory.rglob("*") if not p.is_dir()}
     extra = present - set(checked.files)
     if extra:
-        raise ArtifactRefused(f"{directory}: {min(extra)} is not in the manifest")
+        raise ArtifactRefused(f"{directory}: {min(extra)} is not in the manifest", kind="digest")
     return checked
 
 
@@ -137,9 +137,11 @@ def gather(read: Reader, where: str, *, expected_digest: str = "") -> Checked:
     seal = parse_seal(seal_bytes)
     digest = sha256(manifest_bytes)
     if seal.digest != digest:
-        raise ArtifactRefused(f"{where}: {MANIFEST_FILE} is not the one that was sealed")
+        raise ArtifactRefused(f"{where}: {MANIFEST_FILE} is not the one that was sealed", kind="digest")
     if expected_digest and digest != expected_digest:
-        raise ArtifactRefused(f"{where}: the artifact is {digest[:16]}, {expected_digest[:16]} was expected")
+        raise ArtifactRefused(
+            f"{where}: the artifact is {digest[:16]}, {expected_digest[:16]} was expected", kind="digest"
+        )
     manifest = parse_manifest(manifest_bytes)
     if manifest.format_version != FORMAT_VERSION:
         raise ArtifactRefused(
@@ -153,7 +155,7 @@ def gather(read: Reader, where: str, *, expected_digest: str = "") -> Checked:
     for path, expected in manifest.files.items():
         content = read(path, expected.bytes)
         if len(content) != expected.bytes or sha256(content) != expected.sha256:
-            raise ArtifactRefused(f"{where}: {path} is not the file that was registered")
+            raise ArtifactRefused(f"{where}: {path} is not the file that was registered", kind="digest")
         files[path] = content
     return Checked(manifest, seal, files)
 
@@ -214,12 +216,12 @@ def array_bytes(array: npt.NDArray[Any], where: str) -> bytes:
 def _read(directory: Path, path: str, limit: int) -> bytes:
     file = directory / path
     if file.is_symlink():
-        raise ArtifactRefused(f"{file} is a link; artifacts hold files only")
+        raise ArtifactRefused(f"{file} is a link; artifacts hold files only", kind="digest")
     try:
         with file.open("rb") as stream:
             return stream.read(limit + 1)
     except OSError as error:
-        raise ArtifactRefused(f"{file} cannot be read: {error.strerror}") from error
+        raise ArtifactRefused(f"{file} cannot be read: {error.strerror}", kind="digest") from error
 
 
 def _document(files: Mapping[str, bytes], path: str) -> dict[str, Any]:

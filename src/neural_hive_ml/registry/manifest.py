@@ -96,12 +96,12 @@ def parse_manifest(content: bytes) -> Manifest:
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ArtifactRefused(f"{MANIFEST_FILE} is not readable: {error}") from error
+        raise ArtifactRefused(f"{MANIFEST_FILE} is not readable: {error}", kind="digest") from error
     if manifest.to_bytes() != content:
-        raise ArtifactRefused(f"{MANIFEST_FILE} is not in canonical form")
+        raise ArtifactRefused(f"{MANIFEST_FILE} is not in canonical form", kind="digest")
     for path in manifest.files:
         if not safe_path(path):
-            raise ArtifactRefused(f"{MANIFEST_FILE} names {path!r}, which no artifact may hold")
+            raise ArtifactRefused(f"{MANIFEST_FILE} names {path!r}, which no artifact may hold", kind="digest")
     return manifest
 
 
@@ -110,9 +110,9 @@ def parse_seal(content: bytes) -> Seal:
     try:
         seal = msgspec.json.decode(content, type=Seal)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ArtifactRefused(f"{SEAL_FILE} is not readable: {error}") from error
+        raise ArtifactRefused(f"{SEAL_FILE} is not readable: {error}", kind="digest") from error
     if seal.to_bytes() != content or seal.signature != seal.signature.lower():
-        raise ArtifactRefused(f"{SEAL_FILE} is not in canonical form")
+        raise ArtifactRefused(f"{SEAL_FILE} is not in canonical form", kind="digest")
     return seal
 
 

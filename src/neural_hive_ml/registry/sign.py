@@ -108,6 +108,7 @@ def check_signature(seal: Seal, keys: Sequence[VerifyKey]) -> str:
     if not seal.signature:
         raise ArtifactRefused(
             "the artifact is not signed, and HIVE_VERIFY_KEYS asks for signatures",
+            kind="signature",
             remedy="register it again with HIVE_SIGNING_KEY set",
         )
     for key in keys:
@@ -115,10 +116,11 @@ def check_signature(seal: Seal, keys: Sequence[VerifyKey]) -> str:
             try:
                 key.key.verify(bytes.fromhex(seal.signature), _CONTEXT + seal.digest.encode())
             except (InvalidSignature, ValueError) as error:
-                raise ArtifactRefused(f"the signature by key {key.id} is wrong") from error
+                raise ArtifactRefused(f"the signature by key {key.id} is wrong", kind="signature") from error
             return key.id
     known = ", ".join(key.id for key in keys)
     raise ArtifactRefused(
         f"the artifact is signed by key {seal.key_id!r}, which is not among the valid ones ({known})",
+        kind="signature",
         remedy="add its public key to HIVE_VERIFY_KEYS, or register the model again",
     )

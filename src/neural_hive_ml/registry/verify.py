@@ -86,11 +86,12 @@ def verify_checked(
 
         signed_by = check_signature(checked.seal, keys)
     if expected_name and manifest.name != expected_name:
-        raise ArtifactRefused(f"the artifact holds {manifest.name}, {expected_name} was expected")
+        raise ArtifactRefused(f"the artifact holds {manifest.name}, {expected_name} was expected", kind="digest")
     if feature_set_version and manifest.feature_set_version != feature_set_version:
         raise ArtifactRefused(
             f"{manifest.name} was trained on feature set {manifest.feature_set_version}, "
             f"this service makes {feature_set_version}",
+            kind="feature_set",
             remedy="train again with this release",
         )
     model = unpack(manifest, checked.files)
@@ -109,7 +110,8 @@ def reproduce_golden(model: PackedModel, load_scorer: ScorerLoader) -> tuple[Sco
     golden = model.golden
     if len(golden.rows) == 0:
         raise ArtifactRefused(
-            f"{model.name} has no golden rows, so nothing shows that it scores as it was trained"
+            f"{model.name} has no golden rows, so nothing shows that it scores as it was trained",
+            kind="golden_rows",
         )
     try:
         scorer = load_scorer(model)
@@ -119,12 +121,15 @@ def reproduce_golden(model: PackedModel, load_scorer: ScorerLoader) -> tuple[Sco
     except Exception as error:
         raise ArtifactRefused(f"{model.name} cannot be loaded: {type(error).__name__}: {error}") from error
     if scores.shape != golden.expected.shape:
-        raise ArtifactRefused(f"{model.name} scores golden rows as {scores.shape}, not {golden.expected.shape}")
+        raise ArtifactRefused(
+            f"{model.name} scores golden rows as {scores.shape}, not {golden.expected.shape}", kind="golden_rows"
+        )
     same = (scores == golden.expected) | (np.isnan(scores) & np.isnan(golden.expected))
     differences = np.where(same, 0.0, np.abs(scores - golden.expected))
     worst = float(differences.max(initial=0.0))
     if not worst <= golden.tolerance:  # a NaN on one side only is a difference too
         raise ArtifactRefused(
-            f"{model.name} does not reproduce its golden rows: off by {worst:.3e}, allowed {golden.tolerance:.0e}"
+            f"{model.name} does not reproduce its golden rows: off by {worst:.3e}, allowed {golden.tolerance:.0e}",
+            kind="golden_rows",
         )
     return scorer, worst

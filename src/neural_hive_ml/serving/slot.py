@@ -88,7 +88,7 @@ class ModelSlot:
             artifact = self._verify(obtained.checked)
         except ArtifactRefused as error:
             self.refused |= {published.digest}
-            return self._failed(f"version {published.version} refused: {error}", refusal_kind(error))
+            return self._failed(f"version {published.version} refused: {error}", error.kind)
         except NotFound as error:
             return self._failed(str(error), "not_found")
         except HiveError as error:
@@ -143,19 +143,3 @@ class ModelSlot:
             )
         self.failure = reason
         return RefreshResult("failed", reason, kind)
-
-
-def refusal_kind(error: ArtifactRefused) -> str:
-    """Sort a refusal into the closed set that the load-error metric knows."""
-    text = error.what
-    for word, kind in (
-        ("signature", "signature"),
-        ("signed", "signature"),
-        ("golden", "golden_rows"),
-        ("feature set", "feature_set"),
-        ("digest", "digest"),
-        ("manifest", "digest"),
-    ):
-        if word in text:
-            return kind
-    return "format"

@@ -46,5 +46,6 @@ def judge_against(
 def _same_features(champion: PackedModel, candidate: PackedModel) -> None:
     if champion.feature_set_version != candidate.feature_set_version:
         raise ArtifactRefused(
-            f"it reads feature set {champion.feature_set_version}, not {candidate.feature_set_version}"
+            f"it reads feature set {champion.feature_set_version}, not {candidate.feature_set_version}",
+            kind="feature_set",
         )
