@@ -58,6 +58,7 @@ docs: setup-dev  ## build the documentation site
 
 lock: $(UV)  ## resolve the lock files anew
 	$(UV) pip compile -q --universal -p 3.11 pyproject.toml -o requirements.lock --no-emit-index-url --generate-hashes --custom-compile-command "make lock"
+	$(UV) pip compile -q --universal -p 3.11 requirements-serving.in -c requirements.lock -o requirements-serving.lock --no-emit-index-url --generate-hashes --custom-compile-command "make lock"
 	$(UV) pip compile -q --universal -p 3.11 pyproject.toml --all-extras --group dev -c requirements.lock -o requirements-dev.lock --no-emit-index-url --generate-hashes --custom-compile-command "make lock"
 
 clean:
