@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from neural_hive_ml.registry.sign import VerifyKey
     from neural_hive_ml.serving.console.app import Console
     from neural_hive_ml.serving.guard_agents.app import GuardAgents
+    from neural_hive_ml.serving.slot import ModelSlot
     from neural_hive_ml.tickets.clickhouse import ClickHouseTicketStore
 
 
@@ -157,30 +158,31 @@ def anomaly_model(settings: Settings) -> str:
     return anomaly_model_name("isolation_forest" if algorithm == "auto" else algorithm)
 
 
+def model_slot(settings: Settings, name: str, clock: Clock) -> "ModelSlot":
+    """Return an empty slot for a registered model's champion."""
+    from neural_hive_ml.registry.cache import LastKnownGood
+    from neural_hive_ml.serving.slot import ModelSlot
+
+    good = LastKnownGood(settings.data_dir / "last-known-good")
+    return ModelSlot(name, model_source(settings), good, clock, keys=verify_keys(settings))
+
+
 def guard_agents(settings: Settings) -> "GuardAgents":
     """Wire the guard-agents service; imports no trainer and no mlflow."""
     from neural_hive_ml.bootstrap_streams import open_broker, ticket_readers
     from neural_hive_ml.observability.derived import StateDerivedCollector
     from neural_hive_ml.observability.metrics import guard_agents_metrics
-    from neural_hive_ml.registry.cache import LastKnownGood
     from neural_hive_ml.serving.guard_agents.app import GuardAgents
     from neural_hive_ml.serving.guard_agents.rows import CachedRows
     from neural_hive_ml.serving.guard_agents.scoring import TicketScoring
     from neural_hive_ml.serving.http.auth import Keyring
-    from neural_hive_ml.serving.slot import ModelSlot
     from neural_hive_ml.serving.statistics_source import LiveStatistics
 
     clock = SystemClock()
     metrics = guard_agents_metrics(
         StateDerivedCollector(open_state(settings)), aliases=settings.flag("HIVE_METRIC_ALIASES")
     )
-    slot = ModelSlot(
-        anomaly_model(settings),
-        model_source(settings),
-        LastKnownGood(settings.data_dir / "last-known-good"),
-        clock,
-        keys=verify_keys(settings),
-    )
+    slot = model_slot(settings, anomaly_model(settings), clock)
     rows = None
     if settings.flag("FEATURE_CACHE"):
         rows = CachedRows(open_feature_cache(settings, lambda result: metrics.cache.inc("features", result)))

@@ -33,7 +33,13 @@ GUARD_ROUTES: Final = (
     "event_stream",
     "rows_score",
 )
-ORCHESTRATOR_ROUTES: Final = ("predict_duration", "load_forecast", "enrich", "enrich_stream")
+ORCHESTRATOR_ROUTES: Final = (
+    "predict_duration",
+    "predict_duration_batch",
+    "load_forecast",
+    "enrich",
+    "enrich_stream",
+)
 APPROVAL_ROUTES: Final = ("feedback", "reviews", "approvals")
 PREDICTION_ROUTES: Final = (*GUARD_ROUTES, *ORCHESTRATOR_ROUTES, "other")
 

@@ -71,11 +71,11 @@ class LiveStatistics:
     def knows(self, event: LifecycleEvent) -> bool:
         """Return whether an event was learned before, or lies before the snapshot."""
         with self._lock:
-            return event.at_ms <= self.began_ms or _key(event) in self._seen
+            return event.at_ms <= self.began_ms or key_of(event.kind, event.ticket.ticket_id) in self._seen
 
     def learn(self, event: LifecycleEvent) -> Learned:
         """Learn an event unless it was learned before; (ticket_id, kind) identifies it."""
-        key = _key(event)
+        key = key_of(event.kind, event.ticket.ticket_id)
         with self._lock:
             if key in self._seen or event.at_ms <= self.began_ms:
                 return "duplicate"
@@ -86,7 +86,7 @@ class LiveStatistics:
             return "learned"
 
 
-def _key(event: LifecycleEvent) -> int:
+def key_of(kind: str, ticket_id: str) -> int:
     """Return 64 bits that stand for an event; an event meets one of a million remembered once in 10^13."""
-    text = f"{event.kind}\0{event.ticket.ticket_id}".encode("utf-8", "surrogatepass")
+    text = f"{kind}\0{ticket_id}".encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "little")

@@ -1,0 +1,63 @@
+"""Composition root of orchestrator-dynamic: its models, its statistics, its history of completions."""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING
+
+from neural_hive_ml.bootstrap import model_slot, open_tickets
+from neural_hive_ml.clock import SystemClock
+from neural_hive_ml.conventions import LOAD_HORIZONS_MINUTES, load_model_name, scheduling_model_name
+from neural_hive_ml.errors import HiveError, StoreUnavailable
+from neural_hive_ml.settings import Settings
+
+if TYPE_CHECKING:
+    from neural_hive_ml.serving.orchestrator.app import Orchestrator
+    from neural_hive_ml.serving.orchestrator.history import Completions
+
+
+def orchestrator(settings: Settings) -> "Orchestrator":
+    """Wire the orchestrator-dynamic service; imports no trainer and no mlflow."""
+    from neural_hive_ml.observability.metrics import orchestrator_metrics
+    from neural_hive_ml.serving.http.auth import Keyring
+    from neural_hive_ml.serving.orchestrator.app import Orchestrator
+    from neural_hive_ml.serving.orchestrator.duration import DurationPrediction
+    from neural_hive_ml.serving.orchestrator.history import LoadHistory
+    from neural_hive_ml.serving.orchestrator.history_reader import HistoryReader
+    from neural_hive_ml.serving.orchestrator.load import LoadForecasting
+    from neural_hive_ml.serving.statistics_source import LiveStatistics
+
+    clock, history = SystemClock(), LoadHistory()
+    metrics = orchestrator_metrics(aliases=settings.flag("HIVE_METRIC_ALIASES"))
+    durations = DurationPrediction(model_slot(settings, scheduling_model_name(), clock), LiveStatistics())
+    slots = {m: model_slot(settings, load_model_name(m), clock) for m in LOAD_HORIZONS_MINUTES}
+    return Orchestrator(
+        durations,
+        LoadForecasting(slots, history, clock),
+        metrics,
+        Keyring.from_text(settings.text("HIVE_API_KEYS")),
+        settings.number("HIVE_MODEL_REFRESH_SECONDS"),
+        (HistoryReader(history, lambda: _stored_completions(settings), metrics),),
+    )
+
+
+def _stored_completions(settings: Settings) -> "Completions | None":
+    """Read the store in a process of its own: its libraries and its work would slow the answers down."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
+        found = child.submit(_read_store, settings).result()
+    if isinstance(found, str):
+        raise StoreUnavailable(found, remedy="hive-ml doctor")
+    return found
+
+
+def _read_store(settings: Settings) -> "Completions | str | None":
+    """Return what the store holds, or why it cannot be read, as text: errors with remedies do not travel."""
+    from neural_hive_ml.serving.orchestrator.history import read_completions
+
+    try:
+        store = open_tickets(settings)
+        try:
+            return read_completions(store, SystemClock().now_ms())
+        finally:
+            store.close()
+    except HiveError as error:
+        return str(error)

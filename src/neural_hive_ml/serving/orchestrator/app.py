@@ -1,0 +1,117 @@
+"""orchestrator-dynamic over HTTP: routes translate, `duration` and `load` answer, metrics count."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from neural_hive_ml.observability.metrics import OrchestratorMetrics
+from neural_hive_ml.serving.http.auth import Keyring
+from neural_hive_ml.serving.http.body import MAX_TICKET_BYTES, read_body
+from neural_hive_ml.serving.http.problem import Problem
+from neural_hive_ml.serving.orchestrator.duration import DurationAnswer, DurationPrediction
+from neural_hive_ml.serving.orchestrator.load import LoadForecasting
+from neural_hive_ml.serving.service import Background, PredictingService, batch_answer, json_answer, moment_of
+from neural_hive_ml.serving.watch import ModelWatch
+from neural_hive_ml.tickets.decode import decode_ticket
+from neural_hive_ml.tickets.lifecycle import LifecycleEvent
+from neural_hive_ml.tickets.ticket import Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Orchestrator:
+    """The service: what its handlers need."""
+
+    durations: DurationPrediction
+    load: LoadForecasting
+    metrics: OrchestratorMetrics
+    keyring: Keyring
+    refresh_seconds: float
+    readers: Sequence[Background] = ()
+
+    def app(self) -> Starlette:
+        """Return the ASGI app. The platform's own paths below ``/api/v1/ml`` answer the same."""
+        service = PredictingService(self._watch, self.keyring, self._state, self.readers, noted=self._note)
+        one = service.counted("predict_duration", self.predict)
+        many = service.counted("predict_duration_batch", self.predict_batch)
+        ahead = service.counted("load_forecast", self.forecast)
+        return service.app(
+            [
+                Route("/api/v1/duration/predict", one, methods=["POST"]),
+                Route("/api/v1/duration/predict/batch", many, methods=["POST"]),
+                Route("/api/v1/load/forecast", ahead),
+                Route("/api/v1/ml/predict/duration", one, methods=["POST"]),
+                Route("/api/v1/ml/load-forecast", ahead),
+            ]
+        )
+
+    async def predict(self, request: Request) -> Response:
+        """One ticket; `?at_ms=` looks at it as of then, by default as of its creation."""
+        self.keyring.allow(request, "score")
+        ticket = decode_ticket(await read_body(request, MAX_TICKET_BYTES))
+        answer = self._predicted(ticket, moment_of(request))
+        return json_answer(answer, degraded=answer.degraded)
+
+    async def predict_batch(self, request: Request) -> Response:
+        """Up to 1,000 tickets; each gets an answer or its own error, in order."""
+        self.keyring.allow(request, "score")
+        return await batch_answer(request, self._predicted)
+
+    async def forecast(self, request: Request) -> Response:
+        """`?horizon=60|360|1440` minutes ahead (also `horizon_minutes`) from now, or as of `?at_ms=`."""
+        self.keyring.allow(request, "score")
+        horizon = self._horizon(request)
+        answer = self.load.forecast(horizon, moment_of(request))
+        name = self.load.slots[horizon].name
+        self.metrics.forecasts.inc(name, "cache" if answer.cached else "computed")
+        self.metrics.cache.inc("forecast", "hit" if answer.cached else "miss")
+        self.metrics.predictions.inc("load", "fallback" if answer.degraded else "success")
+        if not answer.cached:
+            self.metrics.model_seconds.observe(answer.model_seconds, "load")
+        return json_answer(answer.document, degraded=answer.degraded)
+
+    def _predicted(self, ticket: Ticket, at_ms: int | None = None) -> DurationAnswer:
+        answer = self.durations.predict(ticket, at_ms)
+        self.metrics.predictions.inc("scheduling", "fallback" if answer.degraded else "success")
+        self.metrics.model_seconds.observe(answer.latency_ms / 1000, "scheduling")
+        return answer
+
+    def _horizon(self, request: Request) -> int:
+        query = request.query_params
+        text = query.get("horizon") or query.get("horizon_minutes") or "60"
+        for minutes in self.load.slots:
+            if text == str(minutes):
+                return minutes
+        raise Problem(
+            400,
+            "Bad request",
+            f"horizon={text[:40]!r} is none of the horizons",
+            field="horizon",
+            remedy=f"use {', '.join(map(str, self.load.slots))} minutes",
+        )
+
+    def _note(self, event: LifecycleEvent) -> None:
+        self.load.history.note(event, self.load.clock.now_ms())
+
+    @property
+    def _watch(self) -> ModelWatch:
+        slots = (self.durations.slot, *self.load.slots.values())
+        return ModelWatch(slots, self.durations.statistics, self.load.clock, self.metrics, self.refresh_seconds)
+
+    def _state(self) -> dict[str, Any]:
+        """Ready as soon as one model serves: what the others would say has its fallback."""
+        watch, history = self._watch, self.load.history
+        serving = [slot.current is not None and not slot.failure for slot in watch.slots]
+        return {
+            "ready": any(slot.current is not None for slot in watch.slots),
+            "status": "ok" if all(serving) and history.read else "degraded",
+            "models": {
+                slot.name: {"model": watch.model_state(slot), "failure": slot.failure} for slot in watch.slots
+            },
+            "statistics": watch.statistics_state(),
+            "history": {"read": history.read, "until_ms": history.known_until_ms},
+        }
