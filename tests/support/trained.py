@@ -2,16 +2,20 @@
 
 from functools import cache
 from itertools import islice
+from typing import Any
 
 from neural_hive_ml.clock import DAY_MS, WEEK_MS
 from neural_hive_ml.tickets.columns import TicketColumns, columns_of
 from neural_hive_ml.tickets.generator import GeneratorPlan, generate
+from neural_hive_ml.tickets.sample import sample_tickets
 from neural_hive_ml.tickets.ticket import Ticket
 from neural_hive_ml.training.anomaly import train_anomaly
 from neural_hive_ml.training.duration import train_duration
+from neural_hive_ml.training.load import train_load
 from neural_hive_ml.training.request import Candidate, TrainingRequest
 
 MONDAY_MS = 4 * DAY_MS + 2800 * WEEK_MS
+NEW_YEAR_2013_MS = 15_706 * DAY_MS
 
 
 @cache
@@ -26,10 +30,10 @@ def generated(count: int = 1_600, seed: int = 5) -> TicketColumns:
     return columns_of(generated_tickets(count, seed))
 
 
-def request(family: str, columns: TicketColumns) -> TrainingRequest:
+def request(family: str, columns: TicketColumns, **changes: Any) -> TrainingRequest:
     """A request that all of the columns are known to."""
     until = int(columns.completed_at_ms.max()) + 1
-    return TrainingRequest(family, until, min_samples=500, threads=1)  # type: ignore[arg-type] - one of the families
+    return TrainingRequest(family, until, min_samples=500, threads=1, **changes)  # type: ignore[arg-type] - a family
 
 
 @cache
@@ -44,3 +48,24 @@ def duration_candidate() -> Candidate:
     """A scheduling predictor of generated tickets; 1 s."""
     columns = generated()
     return train_duration(columns, request("scheduling", columns))
+
+
+@cache
+def flights() -> tuple[Ticket, ...]:
+    """American Airlines' flights out of New York of the first forty days of 2013: 3,500 real tickets."""
+    return tuple(t for t in sample_tickets(until_ms=NEW_YEAR_2013_MS + 40 * DAY_MS) if t.owner == "AA")
+
+
+@cache
+def flights_duration_candidate() -> Candidate:
+    """A scheduling predictor of the flights; 2 s."""
+    columns = columns_of(flights())
+    return train_duration(columns, request("scheduling", columns))
+
+
+@cache
+def flights_load_candidate(horizon_minutes: int) -> Candidate:
+    """A load predictor of the flights; 0.1 s."""
+    columns = columns_of(flights())
+    changes = {"algorithm": "seasonal_mean", "horizon_minutes": horizon_minutes}
+    return train_load(columns, request("load", columns, **changes))

@@ -47,11 +47,12 @@ def read_completions(store: TicketStore, now_ms: int, kept_ms: int = KEPT_MS) ->
     StoreUnavailable
         When the store does not answer.
     """
-    newest = store.extent().newest_event_ms
-    if newest is None:
+    extent = store.extent()
+    if extent.newest_event_ms is None or extent.oldest_ms is None:
         return None
-    until = min(newest, now_ms)
-    since = until - kept_ms
+    until = min(extent.newest_event_ms, now_ms)
+    # Before its first ticket a store knows nothing, not even that nothing was completed.
+    since = max(until - kept_ms, extent.oldest_ms)
     times: list[Ints] = []
     keys: list[int] = []
     for block in store.blocks(TicketWindow(since_ms=since - _LONGEST_RUN_MS)):
