@@ -1,6 +1,9 @@
 """Start a service: one process, one worker, numerical libraries on one thread."""
 
 import ipaddress
+import signal
+import sys
+from types import FrameType
 from typing import Any
 
 from neural_hive_ml.errors import UsageError
@@ -26,9 +29,12 @@ def check_exposure(host: str, *, protected: bool) -> None:
 
 
 def run_app(app: Any, host: str, port: int) -> None:
-    """Serve an ASGI app until a signal ends it; requests under way are finished first."""
+    """Serve an ASGI app until a signal ends it; requests under way are finished first, and the exit code is 0."""
     import uvicorn
 
+    # uvicorn ends cleanly and then raises the signal again, for whoever was there before: an end that was asked for.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     config = uvicorn.Config(
         app,
         host=host,
@@ -41,3 +47,7 @@ def run_app(app: Any, host: str, port: int) -> None:
         h11_max_incomplete_event_size=65_536,
     )
     uvicorn.Server(config).run()
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
