@@ -14,6 +14,7 @@ from neural_hive_ml.cli.exits import exit_code_of
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Run the whole loop on the shipped sample, in two minutes."),
     "train": ("train", "Train, judge, register and promote the models."),
+    "up": ("up", "Run the whole system on this machine; one Ctrl-C ends it."),
     "serve": ("serve", "Run a service in the foreground."),
     "doctor": ("doctor", "Check every service and the data; print what mends a fault."),
     "tickets": ("tickets", "Import, count and export tickets; see what was refused."),
