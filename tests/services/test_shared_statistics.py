@@ -11,7 +11,8 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from tests.services.test_ticket_stream import as_known, events, folder, later_tickets, metric, served, wait_for
+from tests.services.test_ticket_stream import as_known, events, folder, later_tickets, metric, wait_for
+from tests.support.served import served
 from tests.support.trained import anomaly_candidate
 
 from neural_hive_ml.features import layout as at

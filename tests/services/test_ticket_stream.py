@@ -2,37 +2,29 @@
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 import pytest
-from tests.support.mlflow_server import free_port
+from tests.support.served import publish, served
 from tests.support.trained import anomaly_candidate, generated_tickets
 
 from neural_hive_ml.bootstrap import guard_agents
 from neural_hive_ml.cli.app import hive_ml, run
 from neural_hive_ml.diagnosis import Check, _streams
 from neural_hive_ml.errors import InvalidTicket, StoreUnavailable
-from neural_hive_ml.evaluation.verdict import Outcome, Verdict
 from neural_hive_ml.features.frame import build_frame
 from neural_hive_ml.features.statistics import Statistics
-from neural_hive_ml.registry.memory import MemoryRegistry
-from neural_hive_ml.registry.promotion import promote
 from neural_hive_ml.scoring.anomaly import AnomalyScorer
 from neural_hive_ml.serving.guard_agents.app import GuardAgents
 from neural_hive_ml.serving.guard_agents.ticket_stream import Scored, TicketStream
 from neural_hive_ml.settings import load_settings
-from neural_hive_ml.state.memory import MemoryStateStore
 from neural_hive_ml.streams.dead_letters import dead_letters_of
 from neural_hive_ml.streams.port import Message, Outgoing
 from neural_hive_ml.streams.redis import RedisBroker
@@ -48,9 +40,7 @@ TICKETS = 300
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder in which the detector of the generated tickets is published as the champion."""
     folder = tmp_path_factory.mktemp("served")
-    registry, made = MemoryRegistry(folder), anomaly_candidate()
-    version = registry.register(made.model, made.evaluation, Verdict(Outcome.PROMOTE, ("for a test",)), {})
-    promote(registry, MemoryStateStore(), version, actor="test", reason="for a test", at_ms=1)
+    publish(folder, [anomaly_candidate()])
     return folder
 
 
@@ -183,21 +173,6 @@ def test_without_a_model_the_stream_waits_and_nonsense_is_refused(folder: Path, 
         given_to(TicketStream(service.scoring, service.metrics), [b'{"ticket_id": 7}'])
     text = service.metrics.exposition().decode()
     assert 'neural_hive_ml_tickets_received_total{result="invalid"} 1.0' in text
-
-
-@contextmanager
-def served(folder: Path, **environment: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    port = free_port()
-    command = [sys.executable, "-m", "neural_hive_ml", "serve", "guard-agents", "--port", str(port)]
-    known = {"HIVE_DATA_DIR": str(folder), "PATH": os.environ["PATH"], "HOME": str(folder), "OMP_NUM_THREADS": "1"}
-    known["HIVE_STATISTICS_SECONDS"] = "0.2"
-    with (folder / "service.log").open("ab") as log:
-        process = subprocess.Popen(command, env={**known, **environment}, stdout=log, stderr=log)
-        try:
-            yield f"http://127.0.0.1:{port}", process
-        finally:
-            process.kill()
-            process.wait(10)
 
 
 def metric(address: str, name: str) -> float:

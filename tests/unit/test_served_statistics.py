@@ -7,18 +7,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from starlette.testclient import TestClient
 from tests.support.histories import histories
+from tests.support.served import publish
 from tests.support.trained import anomaly_candidate, generated_tickets
 from tests.unit.test_serving_imports import HEAVY, modules_after
 
 from neural_hive_ml.bootstrap import guard_agents
-from neural_hive_ml.evaluation.verdict import Outcome, Verdict
 from neural_hive_ml.features.binding import FeatureBinding
 from neural_hive_ml.features.frame import build_frame
 from neural_hive_ml.features.row import feature_row
-from neural_hive_ml.registry.memory import MemoryRegistry
-from neural_hive_ml.registry.promotion import promote
 from neural_hive_ml.settings import load_settings
-from neural_hive_ml.state.memory import MemoryStateStore
 from neural_hive_ml.tickets.columns import columns_of
 from neural_hive_ml.tickets.encode import encode_ticket
 from neural_hive_ml.tickets.lifecycle import events_of
@@ -48,9 +45,7 @@ assert type_in(hive_ml, ["serve", "guard-agents", "--port", "0"]) == 0
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder in which the detector of the generated tickets is published as the champion."""
     folder = tmp_path_factory.mktemp("served")
-    registry, made = MemoryRegistry(folder), anomaly_candidate()
-    version = registry.register(made.model, made.evaluation, Verdict(Outcome.PROMOTE, ("for a test",)), {})
-    promote(registry, MemoryStateStore(), version, actor="test", reason="for a test", at_ms=1)
+    publish(folder, [anomaly_candidate()])
     (folder / "ticket.json").write_bytes(encode_ticket(generated_tickets()[-1]))
     return folder
 

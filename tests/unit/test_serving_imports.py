@@ -12,7 +12,7 @@ HEAVY = (
     "neural_hive_ml.training", "neural_hive_ml.flow", "neural_hive_ml.retraining",
 )  # fmt: skip
 _TELL = "import json, sys; print(json.dumps(sorted(sys.modules)))"
-# As `hive-ml serve guard-agents` starts, up to the socket: the app is wired, asked once, and not served.
+# As `hive-ml serve SERVICE` starts, up to the socket: the app is wired, asked once, and not served.
 _START = """
 import neural_hive_ml.serving.run as run
 
@@ -25,7 +25,7 @@ def ask(app, host, port):
 
 run.run_app = ask
 from neural_hive_ml.cli.app import hive_ml, run as type_in
-assert type_in(hive_ml, ["serve", "guard-agents", "--port", "0"]) == 0
+assert type_in(hive_ml, ["serve", "SERVICE", "--port", "0"]) == 0
 """
 
 
@@ -43,9 +43,11 @@ import neural_hive_ml.serving.slot
 from neural_hive_ml.scoring import anomaly, duration, load, load_scorer
 """
 PROGRAMS = {
-    "the app": "import neural_hive_ml.serving.guard_agents.app",
+    "guard-agents": "import neural_hive_ml.serving.guard_agents.app",
+    "orchestrator-dynamic": "import neural_hive_ml.serving.orchestrator.app",
     "the scorers": _SCORERS,
-    "hive-ml serve guard-agents": _START,
+    "hive-ml serve guard-agents": _START.replace("SERVICE", "guard-agents"),
+    "hive-ml serve orchestrator-dynamic": _START.replace("SERVICE", "orchestrator-dynamic"),
 }
 
 

@@ -81,7 +81,7 @@ class ModelWatch:
         version, artifact = loaded.published.version, loaded.artifact
         self.metrics.model_version.set(version, slot.name, CHAMPION)
         self.metrics.model_info.show(slot.name, CHAMPION, str(version), artifact.digest[:16])
-        until = artifact.model.lineage.get("window_until_ms")
+        until = artifact.model.lineage.get("as_of_ms")
         if isinstance(until, int):
             self.metrics.model_trained.set(until / 1000, slot.name)
 
