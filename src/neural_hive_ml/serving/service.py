@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any, Protocol
 
 import msgspec
@@ -18,23 +17,21 @@ from starlette.routing import Route
 
 from neural_hive_ml.errors import HiveError, InvalidTicket
 from neural_hive_ml.observability.metrics import CONTENT_TYPE
+from neural_hive_ml.serving.http.answers import JSON, Handler, counted, encode, json_answer
 from neural_hive_ml.serving.http.auth import Keyring
 from neural_hive_ml.serving.http.body import MAX_BATCH_BYTES, MAX_BATCH_TICKETS, read_body
-from neural_hive_ml.serving.http.problem import Problem, problem_of
+from neural_hive_ml.serving.http.problem import Problem
 from neural_hive_ml.serving.http.shell import Shell, on_hive_error, on_http_exception, on_problem
 from neural_hive_ml.serving.watch import ModelWatch
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.lifecycle import LifecycleEvent, events_of, order_of
 from neural_hive_ml.tickets.ticket import Ticket
 
-_encode = msgspec.json.Encoder().encode
-_JSON = "application/json"
 # How long readers of streams may take to finish at a stop.
 STOP_SECONDS = 8.0
 # Tickets of a batch in a row before single requests get their turn.
 _IN_A_ROW = 50
 _LONGEST_MS_DIGITS = 14
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Background(Protocol):
@@ -89,25 +86,7 @@ class PredictingService:
     def counted(self, route: str, handler: Handler) -> Handler:
         """Count each request once, by outcome, and its latency."""
 
-        async def counted(request: Request) -> Response:
-            began = perf_counter()
-            outcome = "server_error"
-            try:
-                response = await handler(request)
-            except Problem as problem:
-                outcome = "client_error" if problem.status < 500 else "server_error"
-                raise
-            except HiveError as error:
-                outcome = "client_error" if problem_of(error).status < 500 else "server_error"
-                raise
-            else:
-                outcome = "degraded" if response.headers.get("x-degraded") else "ok"
-                return response
-            finally:
-                self.watch.metrics.requests.inc(route, outcome)
-                self.watch.metrics.request_seconds.observe(perf_counter() - began, route)
-
-        return counted
+        return counted(self.watch.metrics, route, handler)
 
     async def learn(self, request: Request) -> Response:
         """Lifecycle: the statistics learn every event that the posted tickets prove, each once."""
@@ -150,7 +129,7 @@ class PredictingService:
     async def readiness(self, _: Request) -> Response:
         """Ready: a model serves that reproduced its golden rows."""
         state = self.state()
-        return Response(_encode(state), 200 if state["ready"] else 503, media_type=_JSON)
+        return Response(encode(state), 200 if state["ready"] else 503, media_type=JSON)
 
     async def health(self, _: Request) -> Response:
         """What serves, from where, since when, and why nothing does."""
@@ -234,9 +213,3 @@ def moment_of(request: Request) -> int | None:
             remedy="send UTC epoch milliseconds",
         )
     return int(text)
-
-
-def json_answer(content: object, *, degraded: bool = False) -> Response:
-    """Return a JSON answer, which says in a header when it is degraded."""
-    headers = {"x-degraded": "true"} if degraded else None
-    return Response(_encode(content), media_type=_JSON, headers=headers)

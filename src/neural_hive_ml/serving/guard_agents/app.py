@@ -12,9 +12,10 @@ from starlette.routing import Route
 from neural_hive_ml.observability.metrics import GuardAgentsMetrics
 from neural_hive_ml.serving.guard_agents.counting import count_answer
 from neural_hive_ml.serving.guard_agents.scoring import TicketAnswer, TicketScoring
+from neural_hive_ml.serving.http.answers import json_answer
 from neural_hive_ml.serving.http.auth import Keyring
 from neural_hive_ml.serving.http.body import MAX_TICKET_BYTES, read_body
-from neural_hive_ml.serving.service import Background, PredictingService, batch_answer, json_answer, moment_of
+from neural_hive_ml.serving.service import Background, PredictingService, batch_answer, moment_of
 from neural_hive_ml.serving.watch import ModelWatch
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.ticket import Ticket

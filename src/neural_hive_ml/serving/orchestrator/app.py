@@ -10,12 +10,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from neural_hive_ml.observability.metrics import OrchestratorMetrics
+from neural_hive_ml.serving.http.answers import json_answer
 from neural_hive_ml.serving.http.auth import Keyring
 from neural_hive_ml.serving.http.body import MAX_TICKET_BYTES, read_body
 from neural_hive_ml.serving.http.problem import Problem
 from neural_hive_ml.serving.orchestrator.duration import DurationAnswer, DurationPrediction
 from neural_hive_ml.serving.orchestrator.load import LoadForecasting
-from neural_hive_ml.serving.service import Background, PredictingService, batch_answer, json_answer, moment_of
+from neural_hive_ml.serving.service import Background, PredictingService, batch_answer, moment_of
 from neural_hive_ml.serving.watch import ModelWatch
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.lifecycle import LifecycleEvent
