@@ -49,6 +49,7 @@ bench-speed: setup-dev
 	$(BIN)/python -m benchmarks.speed
 bench-quality: setup-dev
 	$(BIN)/python -m benchmarks.quality
+	$(BIN)/python -m benchmarks.drift
 
 generate: setup-dev  ## rewrite generated files (rules, dashboards, manifests, docs)
 	$(BIN)/hive-ml generate
