@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from neural_hive_ml.errors import (
+    Conflict,
     HiveError,
     InvalidTicket,
     NotFound,
@@ -59,6 +60,8 @@ def problem_of(error: HiveError) -> Problem:
             return Problem(400, "Bad request", error.what, remedy=error.remedy)
         case NotFound():
             return Problem(404, "Not found", error.what, remedy=error.remedy)
+        case Conflict():
+            return Problem(409, "Someone else wrote first", error.what, remedy=error.remedy)
         case StoreUnavailable() | RegistryUnavailable():
             return Problem(503, "A dependency does not answer", error.what, remedy=error.remedy)
         case _:

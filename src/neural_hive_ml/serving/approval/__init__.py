@@ -1,0 +1,1 @@
+"""approval-service: people judge predictions, and see how far their feedback goes."""

@@ -1,0 +1,187 @@
+"""approval-service over HTTP: routes translate, the desk takes and counts verdicts, metrics show them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Final, TypeVar
+
+import structlog
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from neural_hive_ml.clock import Clock, iso
+from neural_hive_ml.errors import HiveError, StoreUnavailable
+from neural_hive_ml.feedback.desk import Taken, VerdictDesk
+from neural_hive_ml.feedback.rate import verdict_stats
+from neural_hive_ml.observability.metrics import CONTENT_TYPE, ApprovalMetrics
+from neural_hive_ml.serving.approval.requests import (
+    MAX_VERDICT_BYTES,
+    VerdictRequest,
+    decode_verdict,
+    instant_of,
+    limit_of,
+    queue_told,
+    rate_told,
+    taken_told,
+    verdict_told,
+)
+from neural_hive_ml.serving.http.answers import JSON, Handler, counted, encode, json_answer
+from neural_hive_ml.serving.http.auth import Keyring
+from neural_hive_ml.serving.http.body import read_body
+from neural_hive_ml.serving.http.problem import Problem
+from neural_hive_ml.serving.http.shell import Shell, on_hive_error, on_http_exception, on_problem
+
+log = structlog.get_logger("serving")
+ROLE: Final = "feedback"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """The service: what its handlers need."""
+
+    desk: VerdictDesk
+    metrics: ApprovalMetrics
+    keyring: Keyring
+    clock: Clock
+
+    def app(self) -> Starlette:
+        """Return the ASGI app."""
+
+        def feedback(path: str, handler: Handler, method: str = "GET") -> Route:
+            return Route(path, counted(self.metrics, "feedback", handler), methods=[method])
+
+        routes = [
+            feedback("/api/v1/feedback", self.take, "POST"),
+            feedback("/api/v1/feedback", self.listed),
+            feedback("/api/v1/feedback/health", self.feedback_health),
+            feedback("/api/v1/feedback/stats", self.stats),
+            feedback("/api/v1/feedback/export", self.export),
+            Route("/api/v1/reviews", counted(self.metrics, "reviews", self.reviews)),
+            Route("/health", self.readiness),
+            Route("/health/liveness", self.liveness),
+            Route("/health/readiness", self.readiness),
+            Route("/health/startup", self.readiness),
+            Route("/metrics", self.exposition),
+        ]
+        return Starlette(
+            routes=routes,
+            middleware=[Middleware(Shell)],
+            exception_handlers={Problem: on_problem, HiveError: on_hive_error, HTTPException: on_http_exception},
+        )
+
+    async def take(self, request: Request) -> Response:
+        """A verdict: 201 when it is new, 200 when the same author had said the same."""
+        caller = self.keyring.allow(request, ROLE)
+        sent = decode_verdict(request, await read_body(request, MAX_VERDICT_BYTES))
+        # Without a name, the key says who it was.
+        taken = await run_in_threadpool(
+            self._asked, lambda: self._take(sent, sent.author.strip() or caller.key_id)
+        )
+        if taken.first:
+            # Two replicas may both see a first one in the same milliseconds: then it counts twice, here only.
+            self.metrics.verdicts.inc(taken.verdict.verdict, taken.verdict.review)
+        return Response(encode(taken_told(taken)), 201 if taken.new else 200, media_type=JSON)
+
+    async def listed(self, request: Request) -> Response:
+        """The newest verdicts, of one ticket with `?ticket_id=`. They name people: only for the role."""
+        self.keyring.allow(request, ROLE)
+        limit, ticket = limit_of(request, 100), request.query_params.get("ticket_id", "")
+        found = await run_in_threadpool(self._asked, lambda: self.desk.newest(limit, ticket))
+        return json_answer({"verdicts": [verdict_told(one) for one in found]})
+
+    async def export(self, request: Request) -> Response:
+        """All verdicts given in [`?since=`, `?until=`), one JSON document a line, oldest first."""
+        self.keyring.allow(request, ROLE)
+        found = self.desk.between(instant_of(request, "since"), instant_of(request, "until"))
+        # The first page is read before the answer begins, so that a store that is down is an error and not a stump.
+        first = await run_in_threadpool(self._asked, lambda: next(found, None))
+
+        def lines() -> Iterator[bytes]:
+            if first is not None:
+                yield encode(verdict_told(first)) + b"\n"
+            for one in found:
+                yield encode(verdict_told(one)) + b"\n"
+
+        return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+    async def stats(self, request: Request) -> Response:
+        """Counts over all verdicts in [`?since=`, `?until=`), and the rate of the last week."""
+        self.keyring.caller(request)
+        since_ms, until_ms = instant_of(request, "since"), instant_of(request, "until")
+        stats = await run_in_threadpool(self._asked, lambda: verdict_stats(self.desk.between(since_ms, until_ms)))
+        standing = await run_in_threadpool(self._asked, lambda: self.desk.standing(self.clock.now_ms()))
+        return json_answer({**asdict(stats), "rate": rate_told(standing.rate), "open_reviews": standing.open})
+
+    async def reviews(self, request: Request) -> Response:
+        """What waits for a person, newest first."""
+        self.keyring.allow(request, ROLE)
+        limit = limit_of(request, 50)
+        standing = await run_in_threadpool(self._asked, lambda: self.desk.standing(self.clock.now_ms()))
+        return json_answer(queue_told(standing, limit))
+
+    async def feedback_health(self, _: Request) -> Response:
+        """Whether feedback can be given and is: store, last verdict, rate against the target. Open, names nobody."""
+        return await run_in_threadpool(self._health)
+
+    async def liveness(self, _: Request) -> Response:
+        """The process answers."""
+        return json_answer({"status": "alive"})
+
+    async def readiness(self, _: Request) -> Response:
+        """Ready: the store answers."""
+        await run_in_threadpool(self._asked, lambda: self.desk.newest(1))
+        return json_answer({"status": "ok", "ready": True})
+
+    async def exposition(self, _: Request) -> Response:
+        """Prometheus text format."""
+        return Response(await run_in_threadpool(self._exposition), media_type=CONTENT_TYPE)
+
+    def _take(self, sent: VerdictRequest, author: str) -> Taken:
+        return self.desk.take(
+            sent.verdict, author=author, at_ms=self.clock.now_ms(), ticket_id=sent.ticket_id,
+            prediction_id=sent.prediction_id, note=sent.note,
+        )  # fmt: skip
+
+    def _health(self) -> Response:
+        try:
+            newest = self._asked(lambda: self.desk.newest(1))
+            standing = self._asked(lambda: self.desk.standing(self.clock.now_ms()))
+        except StoreUnavailable as error:
+            log.warning("approval.store_unavailable", error=str(error))
+            told = {"status": "unavailable", "store": {"reachable": False}, "last_verdict_at": None, "rate": None}
+            return Response(encode(told), 503, media_type=JSON)
+        rate = standing.rate
+        return json_answer(
+            {
+                # Too little feedback is the people's affair, not a fault of this service.
+                "status": {True: "ok", False: "below_target", None: "nothing_asked"}[rate.met],
+                "store": {"reachable": True},
+                "last_verdict_at": iso(newest[0].at_ms) if newest else None,
+                "rate": rate_told(rate),
+                "open_reviews": standing.open,
+            }
+        )
+
+    def _exposition(self) -> bytes:
+        try:
+            self.metrics.open_reviews.set(self._asked(lambda: self.desk.standing(self.clock.now_ms())).open)
+        except StoreUnavailable as error:
+            # Unknown is not the last value that was known.
+            log.warning("approval.store_unavailable", error=str(error))
+            self.metrics.open_reviews.clear()
+        return self.metrics.exposition()
+
+    def _asked(self, question: Callable[[], T]) -> T:
+        """Ask the store, and show whether it answered."""
+        try:
+            answer = question()
+        except StoreUnavailable:
+            self.metrics.dependency_up.set(0, "state")
+            raise
+        self.metrics.dependency_up.set(1, "state")
+        return answer
