@@ -9,7 +9,7 @@ missing_packages() {
     command -v redis-server > /dev/null || echo redis-server
     { command -v prometheus > /dev/null && command -v promtool > /dev/null; } || echo prometheus
     command -v prometheus-alertmanager > /dev/null || echo prometheus-alertmanager
-    command -v chromium > /dev/null || echo chromium
+    command -v chromium > /dev/null || echo chromium fonts-dejavu-core
     command -v npm > /dev/null || echo npm
 }
 

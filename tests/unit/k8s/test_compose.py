@@ -1,0 +1,56 @@
+"""The compose file: its settings exist, its ports are those of the port table, its files are there, nothing is open."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from neural_hive_ml.conventions import PORTS
+from neural_hive_ml.settings_table import TABLE
+
+ROOT = Path(__file__).resolve().parents[3]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8"))
+OURS = ("guard-agents", "orchestrator-dynamic", "approval-service")
+
+
+def test_every_setting_is_one_of_the_table() -> None:
+    known = {setting.name for setting in TABLE}
+    assert set(COMPOSE["x-settings"]) <= known
+
+
+def test_services_are_where_the_port_table_says() -> None:
+    for name in OURS:
+        service = COMPOSE["services"][name]
+        assert service["command"] == ["serve", name]
+        assert service["ports"] == [f"127.0.0.1:{PORTS[name]}:{PORTS[name]}"]
+
+
+def test_nothing_listens_beyond_loopback() -> None:
+    published = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_our_containers_can_write_nowhere_but_their_volumes() -> None:
+    for name in (*OURS, "drift-job", "mlflow"):
+        service = COMPOSE["services"][name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+
+
+def test_files_that_are_mounted_exist_and_images_are_pinned() -> None:
+    for service in COMPOSE["services"].values():
+        assert ":" in service["image"]
+        assert not service["image"].endswith(":latest")
+        for volume in service.get("volumes", []):
+            if volume.startswith(".."):
+                assert (ROOT / "docker" / volume.split(":")[0]).exists(), volume
+        if "build" in service:
+            assert (ROOT / service["build"]["dockerfile"]).is_file()
+
+
+def test_no_secret_has_a_value() -> None:
+    text = (ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if "PASSWORD:" in line or "HIVE_API_KEYS:" in line:
+            assert "${" in line
