@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from neural_hive_ml.cache.port import FeatureCache, Observe, unobserved
-from neural_hive_ml.clock import Clock, SystemClock
+from neural_hive_ml.clock import DAY_MS, Clock, SystemClock
 from neural_hive_ml.conventions import anomaly_model_name
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.ledger.anchor import HeadFile
@@ -18,9 +18,12 @@ from neural_hive_ml.tickets.port import TicketStore
 
 if TYPE_CHECKING:
     from neural_hive_ml.flow import Workspace
+    from neural_hive_ml.observability.metrics import PredictingMetrics
     from neural_hive_ml.registry.sign import VerifyKey
     from neural_hive_ml.serving.console.app import Console
     from neural_hive_ml.serving.guard_agents.app import GuardAgents
+    from neural_hive_ml.serving.prediction_log import PredictionLog
+    from neural_hive_ml.serving.service import Background
     from neural_hive_ml.serving.slot import ModelSlot
     from neural_hive_ml.tickets.clickhouse import ClickHouseTicketStore
 
@@ -167,14 +170,26 @@ def model_slot(settings: Settings, name: str, clock: Clock) -> "ModelSlot":
     return ModelSlot(name, model_source(settings), good, clock, keys=verify_keys(settings))
 
 
+def prediction_log(settings: Settings, metrics: "PredictingMetrics", clock: Clock) -> "PredictionLog | None":
+    """Return the log of predictions; None where PREDICTION_LOG is off."""
+    from neural_hive_ml.serving.prediction_log import PredictionLog
+
+    if not settings.flag("PREDICTION_LOG"):
+        return None
+    kept_ms = round(settings.number("PREDICTION_LOG_DAYS") * DAY_MS)
+    return PredictionLog(lambda: open_state(settings), metrics, clock, kept_ms)
+
+
 def guard_agents(settings: Settings) -> "GuardAgents":
     """Wire the guard-agents service; imports no trainer and no mlflow."""
     from neural_hive_ml.bootstrap_streams import open_broker, ticket_readers
     from neural_hive_ml.observability.derived import StateDerivedCollector
     from neural_hive_ml.observability.metrics import guard_agents_metrics
     from neural_hive_ml.serving.guard_agents.app import GuardAgents
+    from neural_hive_ml.serving.guard_agents.records import VerdictLog, count_reviews
     from neural_hive_ml.serving.guard_agents.rows import CachedRows
     from neural_hive_ml.serving.guard_agents.scoring import TicketScoring
+    from neural_hive_ml.serving.guard_agents.ticket_stream import nowhere
     from neural_hive_ml.serving.http.auth import Keyring
     from neural_hive_ml.serving.statistics_source import LiveStatistics
 
@@ -187,14 +202,24 @@ def guard_agents(settings: Settings) -> "GuardAgents":
     if settings.flag("FEATURE_CACHE"):
         rows = CachedRows(open_feature_cache(settings, lambda result: metrics.cache.inc("features", result)))
     scoring = TicketScoring(slot, LiveStatistics(), clock, rows)
+    log = prediction_log(settings, metrics, clock)
+    verdicts = None
+    if log is not None:
+        log.written = count_reviews(metrics)
+        verdicts = VerdictLog(log, settings.number("REVIEW_AUDIT_SHARE"))
+    sink = nowhere if verdicts is None else verdicts.sink
     broker = open_broker(settings)
+    readers: tuple[Background, ...] = () if log is None else (log,)
+    if broker is not None:
+        readers += ticket_readers(settings, broker, scoring, metrics, lambda: open_state(settings), sink)
     return GuardAgents(
         scoring,
         metrics,
         Keyring.from_text(settings.text("HIVE_API_KEYS")),
         settings.number("HIVE_MODEL_REFRESH_SECONDS"),
-        () if broker is None else ticket_readers(settings, broker, scoring, metrics, lambda: open_state(settings)),
+        readers,
         () if broker is None else (broker.close,),
+        verdicts,
     )
 
 

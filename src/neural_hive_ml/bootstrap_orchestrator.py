@@ -4,7 +4,7 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
-from neural_hive_ml.bootstrap import model_slot, open_tickets
+from neural_hive_ml.bootstrap import model_slot, open_tickets, prediction_log
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.conventions import LOAD_HORIZONS_MINUTES, load_model_name, scheduling_model_name
 from neural_hive_ml.errors import HiveError, StoreUnavailable
@@ -30,13 +30,16 @@ def orchestrator(settings: Settings) -> "Orchestrator":
     metrics = orchestrator_metrics(aliases=settings.flag("HIVE_METRIC_ALIASES"))
     durations = DurationPrediction(model_slot(settings, scheduling_model_name(), clock), LiveStatistics())
     slots = {m: model_slot(settings, load_model_name(m), clock) for m in LOAD_HORIZONS_MINUTES}
+    log = prediction_log(settings, metrics, clock)
+    reader = HistoryReader(history, lambda: _stored_completions(settings), metrics)
     return Orchestrator(
         durations,
         LoadForecasting(slots, history, clock),
         metrics,
         Keyring.from_text(settings.text("HIVE_API_KEYS")),
         settings.number("HIVE_MODEL_REFRESH_SECONDS"),
-        (HistoryReader(history, lambda: _stored_completions(settings), metrics),),
+        (reader,) if log is None else (reader, log),
+        log,
     )
 
 

@@ -12,10 +12,11 @@ from neural_hive_ml.streams.port import Broker
 from neural_hive_ml.streams.worker import StreamWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from neural_hive_ml.observability.metrics import GuardAgentsMetrics
     from neural_hive_ml.serving.guard_agents.scoring import TicketScoring
+    from neural_hive_ml.serving.guard_agents.ticket_stream import Scored
     from neural_hive_ml.serving.service import Background
     from neural_hive_ml.state.port import StateStore
 
@@ -63,6 +64,7 @@ def ticket_readers(
     scoring: "TicketScoring",
     metrics: "GuardAgentsMetrics",
     state: "Callable[[], StateStore]",
+    sink: "Callable[[Sequence[Scored]], None]",
 ) -> "tuple[Background, ...]":
     """Wire the reader of the ticket stream and what keeps the statistics that it judges against.
 
@@ -96,7 +98,7 @@ def ticket_readers(
 
     if mode == "live":
         publisher = Publisher(scoring.statistics, folder, seconds)
-        return (reader(TicketStream(scoring, metrics, publisher=publisher)),)
+        return (reader(TicketStream(scoring, metrics, sink, publisher=publisher)),)
     scoring.statistics.shared = True
     url = settings.text("REDIS_URL")
     shelf = (
@@ -110,4 +112,4 @@ def ticket_readers(
         return StreamWorker(broker, topic, f"{group}-statistics", name, handler, clock)
 
     shared = SharedStatistics(scoring.statistics, shelf, state(), clock, name, writer, seconds / 2)
-    return shared, reader(TicketStream(scoring, metrics, learns=False))
+    return shared, reader(TicketStream(scoring, metrics, sink, learns=False))

@@ -132,8 +132,8 @@ def test_durations_are_the_models_own(service: Service) -> None:
         assert 0 < said["latency_ms"] < 100
     body = batch_of(tickets)[:-2] + b', {"ticket_id": 7}]}'
     many = service.http.post("/api/v1/duration/predict/batch", content=body).json()["results"]
-    timeless = [{**said, "latency_ms": 0} for said in many[:-1]]
-    assert timeless == [{**said, "latency_ms": 0} for said in singly]
+    own = {"latency_ms": 0, "prediction_id": ""}
+    assert [{**said, **own} for said in many[:-1]] == [{**said, **own} for said in singly]
     assert many[-1]["error"]["position"] == len(tickets)
 
 

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from neural_hive_ml.observability.metrics import GuardAgentsMetrics
 from neural_hive_ml.serving.guard_agents.counting import count_answer
+from neural_hive_ml.serving.guard_agents.records import VerdictLog
 from neural_hive_ml.serving.guard_agents.scoring import TicketAnswer, TicketScoring
 from neural_hive_ml.serving.http.answers import json_answer
 from neural_hive_ml.serving.http.auth import Keyring
@@ -31,6 +32,7 @@ class GuardAgents:
     refresh_seconds: float
     readers: Sequence[Background] = ()
     closing: Sequence[Callable[[], Awaitable[None]]] = ()
+    log: VerdictLog | None = None
 
     def app(self) -> Starlette:
         """Return the ASGI app."""
@@ -48,8 +50,11 @@ class GuardAgents:
         """One ticket; `?stage=created|running|ended` and `?at_ms=` look at it as of then."""
         self.keyring.allow(request, "score")
         ticket = decode_ticket(await read_body(request, MAX_TICKET_BYTES))
-        answer = self.scoring.score(ticket, request.query_params.get("stage") or None, moment_of(request))  # type: ignore[arg-type] # checked in score
+        at_ms = moment_of(request)
+        answer = self.scoring.score(ticket, request.query_params.get("stage") or None, at_ms)  # type: ignore[arg-type] # checked in score
         count_answer(self.metrics, answer)
+        if self.log is not None and at_ms is None:  # a look at the past is no prediction of the present
+            answer = self.log.keep(answer)
         return json_answer(answer, degraded=answer.degraded)
 
     async def score_batch(self, request: Request) -> Response:
@@ -64,7 +69,7 @@ class GuardAgents:
     def _judged(self, ticket: Ticket) -> TicketAnswer:
         answer = self.scoring.score(ticket)
         count_answer(self.metrics, answer)
-        return answer
+        return answer if self.log is None else self.log.keep(answer)
 
     @property
     def _watch(self) -> ModelWatch:

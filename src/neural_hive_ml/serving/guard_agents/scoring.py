@@ -29,7 +29,8 @@ class TicketAnswer(msgspec.Struct, frozen=True):
     """The answer about one ticket.
 
     `anomaly_score` is in [0, 1]; `is_anomaly` is score >= `threshold`. `degraded` is true when no model serves: then only
-    rules of the ticket itself were looked at and score and threshold are null.
+    rules of the ticket itself were looked at and score and threshold are null. `prediction_id` names it in the prediction
+    log, for feedback; empty when it is not kept.
     """
 
     ticket_id: str
@@ -48,6 +49,7 @@ class TicketAnswer(msgspec.Struct, frozen=True):
     statistics_sequence: int
     latency_ms: float
     degraded: bool
+    prediction_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

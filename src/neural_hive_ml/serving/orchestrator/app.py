@@ -16,6 +16,8 @@ from neural_hive_ml.serving.http.body import MAX_TICKET_BYTES, read_body
 from neural_hive_ml.serving.http.problem import Problem
 from neural_hive_ml.serving.orchestrator.duration import DurationAnswer, DurationPrediction
 from neural_hive_ml.serving.orchestrator.load import LoadForecasting
+from neural_hive_ml.serving.orchestrator.records import keep_duration, keep_forecast
+from neural_hive_ml.serving.prediction_log import PredictionLog
 from neural_hive_ml.serving.service import Background, PredictingService, batch_answer, moment_of
 from neural_hive_ml.serving.watch import ModelWatch
 from neural_hive_ml.tickets.decode import decode_ticket
@@ -33,6 +35,7 @@ class Orchestrator:
     keyring: Keyring
     refresh_seconds: float
     readers: Sequence[Background] = ()
+    log: PredictionLog | None = None
 
     def app(self) -> Starlette:
         """Return the ASGI app. The platform's own paths below ``/api/v1/ml`` answer the same."""
@@ -66,20 +69,25 @@ class Orchestrator:
         """`?horizon=60|360|1440` minutes ahead (also `horizon_minutes`) from now, or as of `?at_ms=`."""
         self.keyring.allow(request, "score")
         horizon = self._horizon(request)
-        answer = self.load.forecast(horizon, moment_of(request))
+        at_ms = moment_of(request)
+        answer = self.load.forecast(horizon, at_ms)
         name = self.load.slots[horizon].name
         self.metrics.forecasts.inc(name, "cache" if answer.cached else "computed")
         self.metrics.cache.inc("forecast", "hit" if answer.cached else "miss")
         self.metrics.predictions.inc("load", "fallback" if answer.degraded else "success")
         if not answer.cached:
             self.metrics.model_seconds.observe(answer.model_seconds, "load")
+            if self.log is not None and at_ms is None:
+                keep_forecast(self.log, answer)
         return json_answer(answer.document, degraded=answer.degraded)
 
     def _predicted(self, ticket: Ticket, at_ms: int | None = None) -> DurationAnswer:
         answer = self.durations.predict(ticket, at_ms)
         self.metrics.predictions.inc("scheduling", "fallback" if answer.degraded else "success")
         self.metrics.model_seconds.observe(answer.latency_ms / 1000, "scheduling")
-        return answer
+        if self.log is None or at_ms is not None:  # a look at the past is no prediction of the present
+            return answer
+        return keep_duration(self.log, answer)
 
     def _horizon(self, request: Request) -> int:
         query = request.query_params

@@ -30,6 +30,7 @@ class DurationAnswer(msgspec.Struct, frozen=True):
 
     `source` is ``model``, or without one ``history`` (of the same work or task), ``estimate`` (the ticket's own, which
     says nothing of spread: p10 and p90 are null), or ``none`` (all null). All but ``model`` are `degraded`.
+    `prediction_id` names it in the prediction log; empty when it is not kept.
     """
 
     ticket_id: str
@@ -42,6 +43,7 @@ class DurationAnswer(msgspec.Struct, frozen=True):
     statistics_sequence: int
     latency_ms: float
     degraded: bool
+    prediction_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

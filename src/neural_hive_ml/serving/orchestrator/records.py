@@ -1,0 +1,37 @@
+"""Durations and load forecasts as the prediction log keeps them."""
+
+from functools import partial
+
+import msgspec
+
+from neural_hive_ml.serving.orchestrator.duration import DurationAnswer
+from neural_hive_ml.serving.orchestrator.load import LoadAnswer
+from neural_hive_ml.serving.prediction_log import PredictionLog, new_id
+from neural_hive_ml.state.port import Record
+
+
+def keep_duration(log: PredictionLog, answer: DurationAnswer) -> DurationAnswer:
+    """Queue a duration; return it with the id that it is kept under."""
+    named = msgspec.structs.replace(answer, prediction_id=new_id())
+    log.keep(partial(_duration_record, named, log.clock.now_ms()))
+    return named
+
+
+def keep_forecast(log: PredictionLog, answer: LoadAnswer) -> None:
+    """Queue a forecast of the present."""
+    log.keep(partial(_load_record, answer, new_id()))
+
+
+def _duration_record(answer: DurationAnswer, at_ms: int) -> Record:
+    told = msgspec.to_builtins(answer)
+    key = told.pop("prediction_id")
+    decision = "unknown" if answer.p50_ms is None else f"{answer.p50_ms:.0f} ms"
+    document = {**told, "service": "orchestrator-dynamic", "family": "scheduling", "stage": "created"}
+    return Record(key, at_ms, {**document, "decision": decision})
+
+
+def _load_record(answer: LoadAnswer, key: str) -> Record:
+    total = answer.document["total"]
+    decision = "unknown" if total is None else f"{total:.1f} completions"
+    document = {**answer.document, "service": "orchestrator-dynamic", "family": "load", "decision": decision}
+    return Record(key, int(answer.document["at_ms"]), document)
