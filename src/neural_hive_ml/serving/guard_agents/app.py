@@ -51,7 +51,8 @@ class GuardAgents:
         self.keyring.allow(request, "score")
         ticket = decode_ticket(await read_body(request, MAX_TICKET_BYTES))
         at_ms = moment_of(request)
-        answer = self.scoring.score(ticket, request.query_params.get("stage") or None, at_ms)  # type: ignore[arg-type] # checked in score
+        stage = request.query_params.get("stage") or None
+        answer = self.scoring.score(ticket, stage, at_ms, cached=True)  # type: ignore[arg-type] # checked in score
         count_answer(self.metrics, answer)
         if self.log is not None and at_ms is None:  # a look at the past is no prediction of the present
             answer = self.log.keep(answer)
