@@ -56,8 +56,7 @@ class ReviewItem:
 def waiting(asked: Iterable[ReviewItem], resolved: Mapping[str, Resolution]) -> list[ReviewItem]:
     """Return what still needs a person, once a ticket: nobody judged it, or those who did are evenly split.
 
-    Newest first, and of several predictions about a ticket the newest. Flagged and audited are mixed on purpose: who
-    knew that an item is of the audit would expect ``normal``.
+    Newest first, flagged and audited mixed, and of several predictions about a ticket the newest.
     """
     newest: dict[str, ReviewItem] = {}
     for item in sorted(asked, key=lambda one: (one.at_ms, one.prediction_id), reverse=True):

@@ -1,7 +1,8 @@
 """approval-service over HTTP: routes translate, the desk takes and counts verdicts, metrics show them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from threading import Lock
 from typing import Final, TypeVar
 
 import structlog
@@ -15,7 +16,7 @@ from starlette.routing import Route
 
 from neural_hive_ml.clock import Clock, iso
 from neural_hive_ml.errors import HiveError, StoreUnavailable
-from neural_hive_ml.feedback.desk import Taken, VerdictDesk
+from neural_hive_ml.feedback.desk import Standing, Taken, VerdictDesk
 from neural_hive_ml.feedback.rate import verdict_stats
 from neural_hive_ml.observability.metrics import CONTENT_TYPE, ApprovalMetrics
 from neural_hive_ml.serving.approval.requests import (
@@ -34,10 +35,38 @@ from neural_hive_ml.serving.http.auth import Keyring
 from neural_hive_ml.serving.http.body import read_body
 from neural_hive_ml.serving.http.problem import Problem
 from neural_hive_ml.serving.http.shell import Shell, on_hive_error, on_http_exception, on_problem
+from neural_hive_ml.serving.http.static_file import static_file
 
 log = structlog.get_logger("serving")
 ROLE: Final = "feedback"
+FRESH_MS: Final = 5_000
+_FILES: Final = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/static/review.css": ("review.css", "text/css; charset=utf-8"),
+    "/static/review.js": ("review.js", "text/javascript; charset=utf-8"),
+}
 T = TypeVar("T")
+
+
+class Recent:
+    """The last standing, for routes that anybody may call as often as they like: it costs a week of records."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._held: tuple[int, Standing] | None = None
+
+    def get(self, now_ms: int, read: Callable[[], Standing]) -> Standing:
+        """Return the standing of at most `FRESH_MS` ago, read once by however many ask."""
+        with self._lock:
+            if self._held is None or not 0 <= now_ms - self._held[0] < FRESH_MS:
+                self._held = None
+                self._held = now_ms, read()
+            return self._held[1]
+
+    def forget(self) -> None:
+        """Read anew the next time."""
+        with self._lock:
+            self._held = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +77,7 @@ class Approval:
     metrics: ApprovalMetrics
     keyring: Keyring
     clock: Clock
+    recent: Recent = field(default_factory=Recent)
 
     def app(self) -> Starlette:
         """Return the ASGI app."""
@@ -56,6 +86,7 @@ class Approval:
             return Route(path, counted(self.metrics, "feedback", handler), methods=[method])
 
         routes = [
+            *(Route(path, static_file(__package__, *file)) for path, file in _FILES.items()),
             feedback("/api/v1/feedback", self.take, "POST"),
             feedback("/api/v1/feedback", self.listed),
             feedback("/api/v1/feedback/health", self.feedback_health),
@@ -142,15 +173,17 @@ class Approval:
         return Response(await run_in_threadpool(self._exposition), media_type=CONTENT_TYPE)
 
     def _take(self, sent: VerdictRequest, author: str) -> Taken:
-        return self.desk.take(
+        taken = self.desk.take(
             sent.verdict, author=author, at_ms=self.clock.now_ms(), ticket_id=sent.ticket_id,
             prediction_id=sent.prediction_id, note=sent.note,
         )  # fmt: skip
+        self.recent.forget()
+        return taken
 
     def _health(self) -> Response:
         try:
             newest = self._asked(lambda: self.desk.newest(1))
-            standing = self._asked(lambda: self.desk.standing(self.clock.now_ms()))
+            standing = self._recent()
         except StoreUnavailable as error:
             log.warning("approval.store_unavailable", error=str(error))
             told = {"status": "unavailable", "store": {"reachable": False}, "last_verdict_at": None, "rate": None}
@@ -169,12 +202,16 @@ class Approval:
 
     def _exposition(self) -> bytes:
         try:
-            self.metrics.open_reviews.set(self._asked(lambda: self.desk.standing(self.clock.now_ms())).open)
+            self.metrics.open_reviews.set(self._recent().open)
         except StoreUnavailable as error:
             # Unknown is not the last value that was known.
             log.warning("approval.store_unavailable", error=str(error))
             self.metrics.open_reviews.clear()
         return self.metrics.exposition()
+
+    def _recent(self) -> Standing:
+        now_ms = self.clock.now_ms()
+        return self.recent.get(now_ms, lambda: self._asked(lambda: self.desk.standing(now_ms)))
 
     def _asked(self, question: Callable[[], T]) -> T:
         """Ask the store, and show whether it answered."""

@@ -92,7 +92,7 @@ def verdict_told(verdict: Verdict) -> dict[str, Any]:
 
 
 def queue_told(standing: Standing, limit: int) -> dict[str, Any]:
-    """Return the queue. Why an item is up for review is not told before it is judged: it would suggest the answer."""
+    """Return the queue: what waits, and how far the week's feedback is."""
     return {
         "rate": rate_told(standing.rate),
         "waiting": len(standing.waiting),
@@ -101,5 +101,4 @@ def queue_told(standing: Standing, limit: int) -> dict[str, Any]:
 
 
 def _item_told(item: ReviewItem, resolved: Mapping[str, Resolution]) -> dict[str, Any]:
-    told = {name: value for name, value in asdict(item).items() if name != "review"}
-    return {**told, "at": iso(item.at_ms), "disputed": item.ticket_id in resolved}
+    return {**asdict(item), "at": iso(item.at_ms), "disputed": item.ticket_id in resolved}

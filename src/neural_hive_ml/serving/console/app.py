@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +23,7 @@ from neural_hive_ml.serving.console.panels import INSTANT, SPANS, drawn, page, w
 from neural_hive_ml.serving.http.auth import Keyring
 from neural_hive_ml.serving.http.problem import Problem
 from neural_hive_ml.serving.http.shell import Shell, on_hive_error, on_http_exception, on_problem
+from neural_hive_ml.serving.http.static_file import static_file
 from neural_hive_ml.slo.prometheus import Prometheus
 from neural_hive_ml.slo.spec import Objectives
 from neural_hive_ml.slo.status import STATUS_QUERY, Status, statuses
@@ -36,8 +36,6 @@ _FILES: Final = {
     "/static/console.js": ("console.js", "text/javascript; charset=utf-8"),
     "/static/draw.js": ("draw.js", "text/javascript; charset=utf-8"),
 }
-# Only our own scripts and styles run; nothing is loaded from elsewhere, and no other page may frame this one.
-_POLICY: Final = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"  # noqa: E501
 Section = Callable[[], object]
 
 
@@ -57,7 +55,7 @@ class Console:
     def app(self) -> Starlette:
         """Return the ASGI app."""
         routes = [
-            *(Route(path, _file(*file)) for path, file in _FILES.items()),
+            *(Route(path, static_file(__package__, *file)) for path, file in _FILES.items()),
             Route("/health/liveness", self.liveness),
             Route("/health/readiness", self.liveness),
             Route("/api/v1/console", self.pages),
@@ -154,15 +152,6 @@ def _status(status: Status) -> dict[str, object]:
         "held": status.held,
         "window": status.objective.window,
     }
-
-
-def _file(name: str, media_type: str) -> Callable[[Request], Response]:
-    content = resources.files("neural_hive_ml.serving.console").joinpath("static", name).read_bytes()
-
-    def answer(_: Request) -> Response:
-        return Response(content, media_type=media_type, headers={"content-security-policy": _POLICY})
-
-    return answer
 
 
 def _json(content: object) -> Response:
