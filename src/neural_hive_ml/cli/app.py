@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "Check every service and the data; print what mends a fault."),
     "tickets": ("tickets", "Import, count and export tickets; see what was refused."),
     "deadletters": ("deadletters", "Stream messages that could not be done: list, put back."),
+    "score": ("score", "Score a file or a window of tickets into a Parquet file."),
     "models": ("models", "List, inspect, compare, promote and roll back registered models."),
     "drift": ("drift", "Check drift of the champions, show it, renew a reference."),
     "retraining": ("retraining", "Run, pause, resume and backtest drift-triggered retraining."),
