@@ -33,6 +33,7 @@ class Judge:
     name: str
     version: int
     digest: str
+    algorithm: str
     lineage: Mapping[str, Any]
     scorer: AnomalyScorer | DurationScorer
     statistics: Statistics
@@ -44,7 +45,7 @@ class Judge:
             raise UsageError(f"{name} judges no single tickets", remedy="use a detector or a scheduling predictor")
         model = artifact.model
         statistics = Statistics.restore(model.statistics)
-        return Judge(name, version, artifact.digest, model.lineage, artifact.scorer, statistics)
+        return Judge(name, version, artifact.digest, model.algorithm, model.lineage, artifact.scorer, statistics)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tickets": ("tickets", "Import, count and export tickets; see what was refused."),
     "deadletters": ("deadletters", "Stream messages that could not be done: list, put back."),
     "score": ("score", "Score a file or a window of tickets into a Parquet file."),
+    "predictions": ("predictions", "Put predictions of the past on record, before going live."),
+    "feedback": ("feedback", "Carry human verdicts in and out."),
     "models": ("models", "List, inspect, compare, promote and roll back registered models."),
     "drift": ("drift", "Check drift of the champions, show it, renew a reference."),
     "retraining": ("retraining", "Run, pause, resume and backtest drift-triggered retraining."),

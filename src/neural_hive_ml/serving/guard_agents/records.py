@@ -73,10 +73,14 @@ class VerdictLog:
         What is judged again after a crash has the same id, and is kept once.
         """
         now_ms = self.log.clock.now_ms()
-        named = [msgspec.structs.replace(answer, prediction_id=_id_in_stream(answer)) for _, answer in scored]
+        named = [
+            msgspec.structs.replace(answer, prediction_id=id_in_stream(answer.stage, answer.ticket_id))
+            for _, answer in scored
+        ]
         self.log.write([record_of(answer, now_ms, self.audit_share) for answer in named])
 
 
-def _id_in_stream(answer: TicketAnswer) -> str:
-    text = f"{answer.stage}\0{answer.ticket_id}".encode("utf-8", "surrogatepass")
+def id_in_stream(stage: str, ticket_id: str) -> str:
+    """Return the id of what is said of a ticket at a stage on the stream: of all such answers the first is kept."""
+    text = f"{stage}\0{ticket_id}".encode("utf-8", "surrogatepass")
     return blake2b(text, digest_size=16, person=b"hive-stream").hexdigest()

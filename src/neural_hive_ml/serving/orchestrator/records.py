@@ -13,7 +13,7 @@ from neural_hive_ml.state.port import Record
 def keep_duration(log: PredictionLog, answer: DurationAnswer) -> DurationAnswer:
     """Queue a duration; return it with the id that it is kept under."""
     named = msgspec.structs.replace(answer, prediction_id=new_id())
-    log.keep(partial(_duration_record, named, log.clock.now_ms()))
+    log.keep(partial(duration_record, named, log.clock.now_ms()))
     return named
 
 
@@ -22,7 +22,8 @@ def keep_forecast(log: PredictionLog, answer: LoadAnswer) -> None:
     log.keep(partial(_load_record, answer, new_id()))
 
 
-def _duration_record(answer: DurationAnswer, at_ms: int) -> Record:
+def duration_record(answer: DurationAnswer, at_ms: int) -> Record:
+    """Return an answer as a record; its `prediction_id` is the key."""
     told = msgspec.to_builtins(answer)
     key = told.pop("prediction_id")
     decision = "unknown" if answer.p50_ms is None else f"{answer.p50_ms:.0f} ms"
