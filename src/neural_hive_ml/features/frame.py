@@ -68,6 +68,26 @@ def build_frame(
     `statistics` to begin with is copied, not changed. O(n log n).
     """
     memory = Statistics() if statistics is None else statistics.copy()
+    return extend_frame(
+        columns, binding, memory, stages, running, learn_from=learn_from, compiled=compiled
+    ), memory
+
+
+def extend_frame(
+    columns: TicketColumns,
+    binding: FeatureBinding,
+    memory: Statistics,
+    stages: Sequence[Stage] = ("created", "ended"),
+    running: RunningMoments | None = None,
+    *,
+    learn_from: npt.NDArray[np.bool_] | None = None,
+    between: tuple[int, int] = (MISSING_MS, -MISSING_MS),
+    compiled: bool = COMPILED,
+) -> FeatureFrame:
+    """Go on where `memory` is: replay the events at `between[0]` <= at < `between[1]` (epoch ms), and let it learn them.
+
+    See `build_frame`, which does this from a copy and for all time.
+    """
     raw = raw_tickets(columns, binding)
     learned = np.ones(len(columns), dtype=bool) if learn_from is None else learn_from
     slots = np.array(
@@ -82,7 +102,7 @@ def build_frame(
         # A ticket that is not learned from may still meet keys that others bring: look again once all are known.
         for i in np.flatnonzero(~learned):
             slots[i] = memory.find(_keys_of_row(columns, int(i)))
-    events = _events(columns, stages, running)
+    events = _events(columns, stages, running, between)
     order = events.order
     ticket = events.ticket[order]
     emitted = events.emits[order]
@@ -108,7 +128,7 @@ def build_frame(
     if remembered.any():
         memory.as_of_ms = max(memory.as_of_ms, int(at_ms[remembered].max()))
         memory.sequence += int(remembered.sum())
-    return FeatureFrame(rows, at_ms[emitted], ticket[emitted].astype(np.intp), stage[emitted]), memory
+    return FeatureFrame(rows, at_ms[emitted], ticket[emitted].astype(np.intp), stage[emitted])
 
 
 def batch_rows(
@@ -157,8 +177,10 @@ class _Events:
     order: npt.NDArray[np.intp]
 
 
-def _events(columns: TicketColumns, stages: Sequence[Stage], running: RunningMoments | None) -> _Events:
-    """Lay out all events of all tickets and the order in which they are replayed."""
+def _events(
+    columns: TicketColumns, stages: Sequence[Stage], running: RunningMoments | None, between: tuple[int, int]
+) -> _Events:
+    """Lay out the events of all tickets in a span of time and the order in which they are replayed."""
     everyone = np.arange(len(columns))
     ended = _ENDED_CODES[columns.status] & (columns.completed_at_ms != MISSING_MS)
     started = columns.started_at_ms != MISSING_MS
@@ -203,6 +225,7 @@ def _events(columns: TicketColumns, stages: Sequence[Stage], running: RunningMom
     at_ms = np.concatenate([p[4] for p in parts]).astype(np.int64)
     rank = np.concatenate([p[5] for p in parts])
     order = np.lexsort((ranks(columns.ticket_id)[ticket], rank, at_ms))
+    order = order[(at_ms[order] >= between[0]) & (at_ms[order] < between[1])]
     return _Events(kind, stage, emits, ticket, at_ms, order)
 
 
