@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_hive_ml.errors import UsageError
-from neural_hive_ml.features.frame import STAGES, Stage, batch_rows, ticket_keys
+from neural_hive_ml.features.frame import STAGES, Stage, batch_rows
 from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.registry.verify import VerifiedArtifact
 from neural_hive_ml.scoring.anomaly import AnomalyScorer
@@ -82,7 +82,6 @@ def judge_block(judges: Sequence[Judge], columns: TicketColumns, choice: StageCh
     import pyarrow as pa
 
     moments = moments_of(columns, choice, now_ms)
-    keys = ticket_keys(columns)
     parts: dict[str, Any] = {
         "ticket_id": pa.array(columns.ticket_id, pa.string()),
         "created_at_ms": pa.array(columns.created_at_ms),
@@ -92,9 +91,9 @@ def judge_block(judges: Sequence[Judge], columns: TicketColumns, choice: StageCh
     }
     for judge in judges:
         if isinstance(judge.scorer, AnomalyScorer):
-            parts |= _anomaly(judge, judge.scorer, columns, moments, keys)
+            parts |= _anomaly(judge, judge.scorer, columns, moments)
         else:
-            parts |= _duration(judge, judge.scorer, columns, keys)
+            parts |= _duration(judge, judge.scorer, columns)
     return pa.table(parts)
 
 
@@ -103,7 +102,6 @@ def _anomaly(
     scorer: AnomalyScorer,
     columns: TicketColumns,
     moments: Moments,
-    keys: Sequence[tuple[str, ...]],
 ) -> dict[str, Any]:
     import pyarrow as pa
 
@@ -113,7 +111,7 @@ def _anomaly(
     # What cannot be judged is looked at as created, so that no stage meets times that are not there, and is masked.
     stage = np.where(known, moments.stage, np.int8(STAGES["created"]))
     at_ms = np.where(known, moments.at_ms, columns.created_at_ms)
-    rows = batch_rows(columns, stage, at_ms, judge.statistics, scorer.binding, keys)
+    rows = batch_rows(columns, stage, at_ms, judge.statistics, scorer.binding)
     scores = scorer.score(rows) if len(rows) else np.empty(0)
     limits = np.array([scorer.thresholds[str(name)] for name in stages_of(rows)])
     flagged = scores >= limits
@@ -136,13 +134,11 @@ def _anomaly(
     }
 
 
-def _duration(
-    judge: Judge, scorer: DurationScorer, columns: TicketColumns, keys: Sequence[tuple[str, ...]]
-) -> dict[str, Any]:
+def _duration(judge: Judge, scorer: DurationScorer, columns: TicketColumns) -> dict[str, Any]:
     import pyarrow as pa
 
     stage = np.full(len(columns), STAGES["created"], dtype=np.int8)
-    rows = batch_rows(columns, stage, columns.created_at_ms, judge.statistics, scorer.binding, keys)
+    rows = batch_rows(columns, stage, columns.created_at_ms, judge.statistics, scorer.binding)
     quantiles: Floats = scorer.forecast(rows) if len(rows) else np.empty((0, 3))
     return {
         **{

@@ -15,6 +15,8 @@
 #define SLOTS 12
 #define RAW 37
 
+/* Once, before anything else. */
+void hive_prepare(void);
 void hive_replay(int64_t n, const int8_t *kind, const int8_t *stage, const int64_t *emit, const uint8_t *apply,
                  const int64_t *at_ms, const int64_t *slots, const double *raw, double *full, double *slim,
                  double *pairs, double *hours, double *out, int64_t columns);

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from neural_hive_ml.features import layout as at
 from neural_hive_ml.features.binding import FeatureBinding
 from neural_hive_ml.features.kernel import COMPILED, replay
-from neural_hive_ml.features.raw import keys_of, raw_tickets
+from neural_hive_ml.features.raw import raw_tickets
+from neural_hive_ml.features.slots import slots_of
 from neural_hive_ml.features.spec import COLUMN_COUNT
 from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.tickets.columns import MISSING_MS, TicketColumns, ranks
@@ -90,18 +91,12 @@ def extend_frame(
     """
     raw = raw_tickets(columns, binding)
     learned = np.ones(len(columns), dtype=bool) if learn_from is None else learn_from
-    slots = np.array(
-        [
-            memory.assign(keys) if keep else memory.find(keys)
-            for keys, keep in zip(ticket_keys(columns), learned, strict=True)
-        ],
-        dtype=np.int64,
-    ).reshape(-1, at.SLOT_COUNT)
+    slots = np.zeros((len(columns), at.SLOT_COUNT), dtype=np.int64)
+    slots[learned] = slots_of(columns.take(learned), memory.slot)
     memory.grow()
     if not learned.all():
-        # A ticket that is not learned from may still meet keys that others bring: look again once all are known.
-        for i in np.flatnonzero(~learned):
-            slots[i] = memory.find(_keys_of_row(columns, int(i)))
+        # A ticket that is not learned from may still meet keys that others bring: it looks once all are known.
+        slots[~learned] = slots_of(columns.take(~learned), memory.look)
     events = _events(columns, stages, running, between)
     order = events.order
     ticket = events.ticket[order]
@@ -137,12 +132,10 @@ def batch_rows(
     at_ms: Ints,
     statistics: Statistics,
     binding: FeatureBinding,
-    keys: "Sequence[tuple[str, ...]] | None" = None,
 ) -> npt.NDArray[np.float64]:
     """Return rows [n, COLUMN_COUNT] of tickets at the stage codes [n] and moments [n], all against the same statistics.
 
-    Bit for bit what `row.feature_row` gives of each ticket. `keys` are those of `ticket_keys`, to be made once where
-    several models look at the same tickets. O(n).
+    Bit for bit what `row.feature_row` gives of each ticket. O(n log n).
     """
     n = len(columns)
     out = np.empty((n, COLUMN_COUNT))
@@ -152,14 +145,13 @@ def batch_rows(
     raw[np.ix_(stage == at.CREATED_STAGE, _KNOWN_LATER)] = 0.0
     kind = np.full(n, at.NO_EVENT, dtype=np.int8)
     _hide_what_is_not_known_yet(raw, stage, kind, at_ms, columns, np.arange(n, dtype=np.int64))
-    found = [statistics.find(own) for own in (ticket_keys(columns) if keys is None else keys)]
     replay(
         kind,
         np.ascontiguousarray(stage),
         np.arange(n, dtype=np.int64),
         np.zeros(n, dtype=np.uint8),
         np.ascontiguousarray(at_ms),
-        np.array(found, dtype=np.int64),
+        slots_of(columns, statistics.look),
         raw,
         statistics.tables,
         out,
@@ -224,9 +216,20 @@ def _events(
     ticket = np.concatenate([p[3] for p in parts]).astype(np.int64)
     at_ms = np.concatenate([p[4] for p in parts]).astype(np.int64)
     rank = np.concatenate([p[5] for p in parts])
-    order = np.lexsort((ranks(columns.ticket_id)[ticket], rank, at_ms))
-    order = order[(at_ms[order] >= between[0]) & (at_ms[order] < between[1])]
+    within = np.flatnonzero((at_ms >= between[0]) & (at_ms < between[1]))
+    order = within[_in_order(at_ms[within], rank[within], columns.ticket_id[ticket[within]])]
     return _Events(kind, stage, emits, ticket, at_ms, order)
+
+
+def _in_order(at_ms: Ints, rank: Ints, ids: npt.NDArray[np.object_]) -> npt.NDArray[np.intp]:
+    """Return the order by time, rank and id; texts are compared only where the others tie."""
+    order = np.lexsort((rank, at_ms))
+    ties = (np.diff(at_ms[order]) == 0) & (np.diff(rank[order]) == 0)
+    tied = np.flatnonzero(np.append(ties, False) | np.append(False, ties))
+    if len(tied):
+        who = order[tied]
+        order[tied] = who[np.lexsort((ranks(ids[who]), rank[who], at_ms[who]))]
+    return order
 
 
 def _hide_what_is_not_known_yet(
@@ -253,19 +256,3 @@ def _hide_what_is_not_known_yet(
     raw[looks, at.RETRY_COUNT] = np.where(final, 0, raw[looks, at.RETRY_COUNT])
     raw[looks, at.FAILED] = np.where(final, 0, raw[looks, at.FAILED])
     raw[looks, at.ERROR] = np.where(final, 0, raw[looks, at.ERROR])
-
-
-def _keys_of_row(columns: TicketColumns, i: int) -> tuple[str, ...]:
-    return keys_of(
-        columns.task_id[i],
-        columns.owner[i],
-        columns.capabilities[i],
-        columns.parameters[i],
-        int(columns.task_type[i]),
-        int(columns.risk_band[i]),
-    )
-
-
-def ticket_keys(columns: TicketColumns) -> "list[tuple[str, ...]]":
-    """Return the keys that statistics remember each ticket by; O(n)."""
-    return [_keys_of_row(columns, i) for i in range(len(columns))]

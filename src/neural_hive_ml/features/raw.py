@@ -12,12 +12,17 @@ import numpy.typing as npt
 from neural_hive_ml.clock import MINUTE_MS
 from neural_hive_ml.features import layout as at
 from neural_hive_ml.features.binding import FeatureBinding, number
+from neural_hive_ml.features.distinct import codes_of
 from neural_hive_ml.tickets.columns import MISSING_MS, TicketColumns
 from neural_hive_ml.tickets.ticket import FAILED_STATUSES, STATUSES
 
 Floats = npt.NDArray[np.float64]
 _FAILED_CODES = np.array([status in FAILED_STATUSES for status in STATUSES])
 _SEPARATOR = "\x1f"
+_OF_PARAMETERS = [
+    *(at.PARAMETERS, at.PARAMETER_BYTES, at.PARAMETERS_MISSING, at.PARAMETER_SIZE),
+    *range(at.FIRST_PARAMETER, at.FIRST_PARAMETER + at.PARAMETER_SLOTS),
+]
 
 
 # Time zones lie whole quarters of an hour from UTC.
@@ -72,9 +77,12 @@ def raw_tickets(columns: TicketColumns, binding: FeatureBinding) -> Floats:
     quarters, inverse = np.unique(columns.created_at_ms // QUARTER_MS, return_inverse=True)
     local = np.array([local_hour(int(q), binding.timezone) for q in quarters]).reshape(-1, 2)
     raw[:, [at.HOUR, at.WEEKDAY]] = local[inverse]
-    for i in range(n):
-        raw[i, at.CAPABILITIES] = len(columns.capabilities[i])
-        fill_parameters(raw[i], columns.parameters[i], binding)
+    raw[:, at.CAPABILITIES] = np.fromiter(map(len, columns.capabilities), dtype=float, count=n)
+    codes, first = codes_of(columns.parameters, lambda p: tuple(p.items()))
+    told = np.zeros((len(first), at.RAW_WIDTH))
+    for row, i in zip(told, first.tolist(), strict=True):
+        fill_parameters(row, columns.parameters[i], binding)
+    raw[:, _OF_PARAMETERS] = told[:, _OF_PARAMETERS][codes]
     return raw
 
 

@@ -61,16 +61,21 @@ class Statistics:
 
     def assign(self, keys: tuple[str, ...]) -> list[int]:
         """Return the slots of keys, giving a new one to each key never seen; an empty key stays nobody's."""
-        out = []
-        for scope, (slots, key) in enumerate(zip(self.slots, keys, strict=True)):
-            slot = slots.get(key, 0)
-            if slot == 0 and key:
-                table = _TABLE_OF[scope]
-                slot = self.used[table]
-                self.used[table] = slot + 1
-                slots[key] = slot
-            out.append(slot)
-        return out
+        return [self.slot(scope, key) for scope, key in enumerate(keys)]
+
+    def look(self, scope: int, key: str) -> int:
+        """Return the slot of one key of a scope (its place in `layout.SCOPES`), 0 for one never seen."""
+        return self.slots[scope].get(key, 0)
+
+    def slot(self, scope: int, key: str) -> int:
+        """Return the slot of one key of a scope, a new one where it was never seen; call `grow` before it is used."""
+        slot = self.slots[scope].get(key, 0)
+        if slot == 0 and key:
+            table = _TABLE_OF[scope]
+            slot = self.used[table]
+            self.used[table] = slot + 1
+            self.slots[scope][key] = slot
+        return slot
 
     def grow(self) -> None:
         """Make the tables as large as the slots given; doubles, so that it costs O(1) a key."""
