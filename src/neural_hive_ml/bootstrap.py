@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from neural_hive_ml.cache.port import FeatureCache, Observe, unobserved
 from neural_hive_ml.clock import DAY_MS, Clock, SystemClock
-from neural_hive_ml.conventions import anomaly_model_name
+from neural_hive_ml.conventions import CHALLENGER, CHAMPION, anomaly_model_name
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.ledger.anchor import HeadFile
 from neural_hive_ml.ledger.chain import Ledger
@@ -161,13 +161,13 @@ def anomaly_model(settings: Settings) -> str:
     return anomaly_model_name("isolation_forest" if algorithm == "auto" else algorithm)
 
 
-def model_slot(settings: Settings, name: str, clock: Clock) -> "ModelSlot":
-    """Return an empty slot for a registered model's champion."""
+def model_slot(settings: Settings, name: str, clock: Clock, alias: str = CHAMPION) -> "ModelSlot":
+    """Return an empty slot for what an alias of a registered model points to."""
     from neural_hive_ml.registry.cache import LastKnownGood
     from neural_hive_ml.serving.slot import ModelSlot
 
     good = LastKnownGood(settings.data_dir / "last-known-good")
-    return ModelSlot(name, model_source(settings), good, clock, keys=verify_keys(settings))
+    return ModelSlot(name, model_source(settings), good, clock, keys=verify_keys(settings), alias=alias)
 
 
 def prediction_log(settings: Settings, metrics: "PredictingMetrics", clock: Clock) -> "PredictionLog | None":
@@ -189,8 +189,10 @@ def guard_agents(settings: Settings) -> "GuardAgents":
     from neural_hive_ml.serving.guard_agents.records import VerdictLog, count_reviews
     from neural_hive_ml.serving.guard_agents.rows import CachedRows
     from neural_hive_ml.serving.guard_agents.scoring import TicketScoring
+    from neural_hive_ml.serving.guard_agents.shadow import TicketShadow
     from neural_hive_ml.serving.guard_agents.ticket_stream import nowhere
     from neural_hive_ml.serving.http.auth import Keyring
+    from neural_hive_ml.serving.shadow import Shadow, ShadowQueue
     from neural_hive_ml.serving.statistics_source import LiveStatistics
 
     clock = SystemClock()
@@ -201,15 +203,18 @@ def guard_agents(settings: Settings) -> "GuardAgents":
     rows = None
     if settings.flag("FEATURE_CACHE"):
         rows = CachedRows(open_feature_cache(settings, lambda result: metrics.cache.inc("features", result)))
-    scoring = TicketScoring(slot, LiveStatistics(), clock, rows)
     log = prediction_log(settings, metrics, clock)
+    queue = ShadowQueue(metrics)
+    shadow = Shadow(model_slot(settings, slot.name, clock, CHALLENGER), queue, log)
+    beside = TicketShadow(shadow, clock, settings.number("REVIEW_AUDIT_SHARE"))
+    scoring = TicketScoring(slot, LiveStatistics(), clock, rows, beside)
     verdicts = None
     if log is not None:
         log.written = count_reviews(metrics)
         verdicts = VerdictLog(log, settings.number("REVIEW_AUDIT_SHARE"))
     sink = nowhere if verdicts is None else verdicts.sink
     broker = open_broker(settings)
-    readers: tuple[Background, ...] = () if log is None else (log,)
+    readers: tuple[Background, ...] = (queue,) if log is None else (queue, log)
     if broker is not None:
         readers += ticket_readers(settings, broker, scoring, metrics, lambda: open_state(settings), sink)
     return GuardAgents(
@@ -220,6 +225,7 @@ def guard_agents(settings: Settings) -> "GuardAgents":
         readers,
         () if broker is None else (broker.close,),
         verdicts,
+        (shadow.slot,),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from neural_hive_ml.bootstrap import model_slot, open_tickets, prediction_log
 from neural_hive_ml.clock import SystemClock
-from neural_hive_ml.conventions import LOAD_HORIZONS_MINUTES, load_model_name, scheduling_model_name
+from neural_hive_ml.conventions import CHALLENGER, LOAD_HORIZONS_MINUTES, load_model_name, scheduling_model_name
 from neural_hive_ml.errors import HiveError, StoreUnavailable
 from neural_hive_ml.settings import Settings
 
@@ -24,22 +24,34 @@ def orchestrator(settings: Settings) -> "Orchestrator":
     from neural_hive_ml.serving.orchestrator.history import LoadHistory
     from neural_hive_ml.serving.orchestrator.history_reader import HistoryReader
     from neural_hive_ml.serving.orchestrator.load import LoadForecasting
+    from neural_hive_ml.serving.orchestrator.shadow import DurationShadow, LoadShadow
+    from neural_hive_ml.serving.shadow import Shadow, ShadowQueue
     from neural_hive_ml.serving.statistics_source import LiveStatistics
 
     clock, history = SystemClock(), LoadHistory()
     metrics = orchestrator_metrics(aliases=settings.flag("HIVE_METRIC_ALIASES"))
-    durations = DurationPrediction(model_slot(settings, scheduling_model_name(), clock), LiveStatistics())
-    slots = {m: model_slot(settings, load_model_name(m), clock) for m in LOAD_HORIZONS_MINUTES}
     log = prediction_log(settings, metrics, clock)
+    queue = ShadowQueue(metrics)
+
+    def shadow(name: str) -> Shadow:
+        return Shadow(model_slot(settings, name, clock, CHALLENGER), queue, log)
+
+    beside = shadow(scheduling_model_name())
+    ahead = {m: shadow(load_model_name(m)) for m in LOAD_HORIZONS_MINUTES}
+    durations = DurationPrediction(
+        model_slot(settings, scheduling_model_name(), clock), LiveStatistics(), DurationShadow(beside, clock)
+    )
+    slots = {m: model_slot(settings, load_model_name(m), clock) for m in LOAD_HORIZONS_MINUTES}
     reader = HistoryReader(history, lambda: _stored_completions(settings), metrics)
     return Orchestrator(
         durations,
-        LoadForecasting(slots, history, clock),
+        LoadForecasting(slots, history, clock, LoadShadow(ahead)),
         metrics,
         Keyring.from_text(settings.text("HIVE_API_KEYS")),
         settings.number("HIVE_MODEL_REFRESH_SECONDS"),
-        (reader,) if log is None else (reader, log),
+        (reader, queue) if log is None else (reader, queue, log),
         log,
+        (beside.slot, *(one.slot for one in ahead.values())),
     )
 
 

@@ -150,6 +150,13 @@ SERVING: Final = (
         (of.MODEL, Label("agreed", ("true", "false"), "false")),
     ),
     MetricSpec(
+        "neural_hive_ml_shadow_lost_total",
+        "counter",
+        "Predictions that a challenger should have made and did not: dropped when the queue was full, or failed.",
+        PREDICTING,
+        (of.MODEL, Label("reason", ("dropped", "failed"), "failed")),
+    ),
+    MetricSpec(
         "neural_hive_ml_queue_depth", "gauge", "Items waiting in a bounded queue.", ALL, (of.QUEUE,), "items"
     ),
     MetricSpec(

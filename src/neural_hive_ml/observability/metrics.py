@@ -38,6 +38,7 @@ class PredictingMetrics(Exposed):
     requests: Annotated[CounterFamily, "neural_hive_ml_prediction_requests_total"]  # route, outcome
     request_seconds: Annotated[HistogramFamily, "neural_hive_ml_prediction_latency_seconds"]  # route
     shadow: Annotated[CounterFamily, "neural_hive_shadow_predictions_total"]  # model_name, agreed
+    shadow_lost: Annotated[CounterFamily, "neural_hive_ml_shadow_lost_total"]  # model_name, reason
     queue_depth: Annotated[GaugeFamily, "neural_hive_ml_queue_depth"]  # queue
     prediction_log: Annotated[CounterFamily, "neural_hive_ml_prediction_log_total"]  # result
     cache: Annotated[CounterFamily, "neural_hive_ml_cache_requests_total"]  # cache, result

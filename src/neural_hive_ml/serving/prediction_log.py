@@ -1,6 +1,7 @@
 """The log of predictions: kept beside the answers, in batches, in a thread. It never holds an answer up.
 
-The queue is bounded: when the store does not keep up, the newest are dropped and counted.
+The queue is bounded: when the store does not keep up, the newest are dropped and counted. What a challenger predicted
+in shadow (`shadow` is true) is kept in a collection of its own, so that no reader can take it for an answer that was given.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from itertools import islice
 import structlog
 
 from neural_hive_ml.clock import HOUR_MS, Clock
-from neural_hive_ml.conventions import PREDICTIONS
+from neural_hive_ml.conventions import PREDICTIONS, SHADOW_PREDICTIONS
 from neural_hive_ml.errors import StoreUnavailable
 from neural_hive_ml.observability.metrics import PredictingMetrics
 from neural_hive_ml.state.port import Record, StateStore
@@ -40,7 +41,7 @@ def _nobody(_: Sequence[Record]) -> None:
 class PredictionLog:
     """See `service.Background`. `open_state` is called in the writing thread, again until it worked.
 
-    `written` is told what has become durable. Predictions older than `kept_ms` are deleted.
+    `written` is told which answers have become durable. Predictions older than `kept_ms` are deleted.
     """
 
     open_state: Callable[[], StateStore]
@@ -68,9 +69,13 @@ class PredictionLog:
         """Make predictions durable now, each key once. Raises `StoreUnavailable`."""
         if self._state is None:
             self._state = self.open_state()
-        self._state.insert(PREDICTIONS, records)
+        shadows = [record for record in records if record.document.get("shadow")]
+        answers = [record for record in records if not record.document.get("shadow")] if shadows else records
+        for collection, part in ((PREDICTIONS, answers), (SHADOW_PREDICTIONS, shadows)):
+            if part:
+                self._state.insert(collection, part)
         self.metrics.prediction_log.inc("written", by=len(records))
-        self.written(records)
+        self.written(answers)
 
     async def run(self) -> None:
         """Write what waits until stopped, then what is left as far as the store takes it."""
@@ -123,5 +128,7 @@ class PredictionLog:
         if self._state is None or now_ms - self._pruned_ms < HOUR_MS:
             return
         self._pruned_ms = now_ms
-        while old := self._state.find(PREDICTIONS, until_ms=now_ms - self.kept_ms, limit=_PRUNED_AT_ONCE):
-            self._state.delete(PREDICTIONS, [record.key for record in old])
+        until_ms = now_ms - self.kept_ms
+        for collection in (PREDICTIONS, SHADOW_PREDICTIONS):
+            while old := self._state.find(collection, until_ms=until_ms, limit=_PRUNED_AT_ONCE):
+                self._state.delete(collection, [record.key for record in old])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from neural_hive_ml.clock import Clock
+from neural_hive_ml.conventions import CHAMPION
 from neural_hive_ml.errors import ArtifactRefused, HiveError, NotFound, RegistryUnavailable
 from neural_hive_ml.features.spec import FEATURE_SET_VERSION
 from neural_hive_ml.registry.cache import LastKnownGood
@@ -36,22 +37,28 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class RefreshResult:
-    """What one look at the source did: swapped, unchanged, or failed with the reason and its kind."""
+    """What one look at the source did: swapped, unchanged, withdrawn, or failed with the reason and its kind."""
 
-    outcome: Literal["swapped", "unchanged", "failed"]
+    outcome: Literal["swapped", "unchanged", "withdrawn", "failed"]
     reason: str = ""
     kind: str = ""
 
 
 @dataclass(slots=True)
 class ModelSlot:
-    """The champion of one registered model. `current` is read without a lock; `refresh` runs in one thread at a time."""
+    """What an alias of one registered model points to. `current` is read without a lock; `refresh` runs in one thread at
+    a time.
+
+    A champion stays when nothing is published any more, and starts from this disk when the source is away. Any other
+    alias (the challenger) follows the publication: none published, none held.
+    """
 
     name: str
     source: ModelSource
     cache: LastKnownGood
     clock: Clock
     keys: "Sequence[VerifyKey]" = ()
+    alias: str = CHAMPION
     current: LoadedModel | None = None
     failure: str = ""
     refused: frozenset[str] = frozenset()
@@ -65,13 +72,15 @@ class ModelSlot:
         """
         with self._lock:
             try:
-                published = self.source.current(self.name)
+                published = self.source.current(self.name, self.alias)
             except RegistryUnavailable as error:
-                if self.current is None:
+                if self.current is None and self.alias == CHAMPION:
                     self._start_from_disk()
                 return self._failed(str(error), "unreachable")
+            except ArtifactRefused as error:
+                return self._failed(str(error), error.kind)
             if published is None:
-                return self._failed(f"{self.name} has no version in Production", "not_found")
+                return self._nothing_published()
             serving = self.current
             if serving is not None and serving.artifact.digest == published.digest:
                 self.failure = ""
@@ -81,6 +90,12 @@ class ModelSlot:
             if published.digest in self.refused:
                 return RefreshResult("failed", self.failure, "refused_before")
             return self._load(published)
+
+    def _nothing_published(self) -> RefreshResult:
+        if self.alias == CHAMPION:
+            return self._failed(f"{self.name} has no version in Production", "not_found")
+        held, self.current, self.failure = self.current, None, ""
+        return RefreshResult("unchanged" if held is None else "withdrawn")
 
     def _load(self, published: Published) -> RefreshResult:
         try:
@@ -101,7 +116,13 @@ class ModelSlot:
         note = self.cache.confirm(published, now_ms=now_ms)
         if note:
             log.warning("serving.cache_not_written", model=self.name, reason=note)
-        log.info("serving.model_swapped", model=self.name, version=published.version, digest=published.digest[:16])
+        log.info(
+            "serving.model_swapped",
+            model=self.name,
+            alias=self.alias,
+            version=published.version,
+            digest=published.digest[:16],
+        )
         return RefreshResult("swapped")
 
     def _start_from_disk(self) -> None:
@@ -137,6 +158,7 @@ class ModelSlot:
             log.error(
                 "Failed to load model from MLflow",
                 model=self.name,
+                alias=self.alias,
                 cause=reason,
                 serving=self.current.published.version if self.current else None,
                 next_step=f"hive-ml models show {self.name}; train_predictive_models.py --promote-if-better",

@@ -23,17 +23,25 @@ _EAGER_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ModelWatch:
-    """The slots of a service and the live statistics that its models read features from."""
+    """The slots of a service and the live statistics that its models read features from.
+
+    `slots` hold champions, which answer; `challengers` run in shadow beside them.
+    """
 
     slots: Sequence[ModelSlot]
     statistics: LiveStatistics
     clock: Clock
     metrics: PredictingMetrics
     refresh_seconds: float
+    challengers: Sequence[ModelSlot] = ()
 
     def refresh(self) -> dict[str, dict[str, object]]:
         """Look at the source of every slot; return what came of each, by model name. Runs in a worker thread."""
         found = {slot.name: self._refresh(slot) for slot in self.slots}
+        for slot in self.challengers:
+            result = self._refresh(slot)
+            if result["version"] is not None or result["outcome"] != "unchanged":
+                found[slot.name]["challenger"] = result
         self.show_statistics()
         return found
 
@@ -54,21 +62,33 @@ class ModelWatch:
         self.metrics.statistics_as_of.set(statistics.as_of_ms / 1000)
 
     def _refresh(self, slot: ModelSlot) -> dict[str, object]:
-        result = slot.refresh()
+        try:
+            result = slot.refresh()
+        except Exception as error:
+            # What nobody foresaw about one model must not keep the others from being looked at.
+            log.exception("serving.refresh_failed", model=slot.name, alias=slot.alias)
+            result = RefreshResult("failed", f"{type(error).__name__}: {error}", "other")
         loaded = slot.current
         self._show_source(slot, result)
         if loaded is not None:
-            scorer = loaded.artifact.scorer
-            swapped = result.outcome == "swapped"
-            if isinstance(scorer, AnomalyScorer | DurationScorer) and (
-                swapped or self.statistics.current.as_of_ms == 0
-            ):
-                self.statistics.begin(Statistics.restore(loaded.artifact.model.statistics), scorer.binding)
+            if slot.alias == CHAMPION:
+                self._feed(loaded, swapped=result.outcome == "swapped")
             self._show_model(slot, loaded)
-            if swapped:
-                self.metrics.swaps.inc(slot.name)
+        elif result.outcome == "withdrawn":
+            self.metrics.model_version.clear(slot.name, slot.alias)
+            self.metrics.model_info.hide(slot.name, slot.alias)
         version = loaded.published.version if loaded else None
         return {"outcome": result.outcome, "reason": result.reason, "version": version}
+
+    def _feed(self, loaded: LoadedModel, *, swapped: bool) -> None:
+        """Features are the champion's: its snapshot begins the statistics, its binding reads them."""
+        scorer = loaded.artifact.scorer
+        if isinstance(scorer, AnomalyScorer | DurationScorer) and (
+            swapped or self.statistics.current.as_of_ms == 0
+        ):
+            self.statistics.begin(Statistics.restore(loaded.artifact.model.statistics), scorer.binding)
+        if swapped:
+            self.metrics.swaps.inc(loaded.published.name)
 
     def _show_source(self, slot: ModelSlot, result: RefreshResult) -> None:
         if result.outcome == "failed" and result.kind not in {"", "refused_before"}:
@@ -79,11 +99,19 @@ class ModelWatch:
 
     def _show_model(self, slot: ModelSlot, loaded: LoadedModel) -> None:
         version, artifact = loaded.published.version, loaded.artifact
-        self.metrics.model_version.set(version, slot.name, CHAMPION)
-        self.metrics.model_info.show(slot.name, CHAMPION, str(version), artifact.digest[:16])
+        self.metrics.model_version.set(version, slot.name, slot.alias)
+        self.metrics.model_info.show(slot.name, slot.alias, str(version), artifact.digest[:16])
         until = artifact.model.lineage.get("as_of_ms")
-        if isinstance(until, int):
+        if isinstance(until, int) and slot.alias == CHAMPION:
             self.metrics.model_trained.set(until / 1000, slot.name)
+
+    def challenger_states(self) -> dict[str, object]:
+        """Return what runs in shadow, and what should but is refused, by model name."""
+        return {
+            slot.name: {"model": self.model_state(slot), "failure": slot.failure}
+            for slot in self.challengers
+            if slot.current is not None or slot.failure
+        }
 
     def model_state(self, slot: ModelSlot) -> dict[str, object] | None:
         """Return what a slot serves, from where, since when; None without a model."""

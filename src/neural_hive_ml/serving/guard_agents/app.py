@@ -17,6 +17,7 @@ from neural_hive_ml.serving.http.answers import json_answer
 from neural_hive_ml.serving.http.auth import Keyring
 from neural_hive_ml.serving.http.body import MAX_TICKET_BYTES, read_body
 from neural_hive_ml.serving.service import Background, PredictingService, batch_answer, moment_of
+from neural_hive_ml.serving.slot import ModelSlot
 from neural_hive_ml.serving.watch import ModelWatch
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.ticket import Ticket
@@ -33,6 +34,7 @@ class GuardAgents:
     readers: Sequence[Background] = ()
     closing: Sequence[Callable[[], Awaitable[None]]] = ()
     log: VerdictLog | None = None
+    challengers: Sequence[ModelSlot] = ()
 
     def app(self) -> Starlette:
         """Return the ASGI app."""
@@ -75,7 +77,14 @@ class GuardAgents:
     @property
     def _watch(self) -> ModelWatch:
         scoring = self.scoring
-        return ModelWatch((scoring.slot,), scoring.statistics, scoring.clock, self.metrics, self.refresh_seconds)
+        return ModelWatch(
+            (scoring.slot,),
+            scoring.statistics,
+            scoring.clock,
+            self.metrics,
+            self.refresh_seconds,
+            self.challengers,
+        )
 
     def _state(self) -> dict[str, Any]:
         watch, slot = self._watch, self.scoring.slot
@@ -84,5 +93,6 @@ class GuardAgents:
             "status": "ok" if slot.current is not None and not slot.failure else "degraded",
             "model": watch.model_state(slot),
             "failure": slot.failure,
+            "challengers": watch.challenger_states(),
             "statistics": watch.statistics_state(),
         }

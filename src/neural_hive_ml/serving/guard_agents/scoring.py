@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
+from typing import Protocol
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from neural_hive_ml.clock import Clock
 from neural_hive_ml.errors import UsageError
+from neural_hive_ml.features.binding import FeatureBinding
 from neural_hive_ml.features.frame import STAGES, Stage
 from neural_hive_ml.features.row import feature_row, stage_of
+from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.scoring.anomaly import AnomalyScorer
 from neural_hive_ml.serving.guard_agents.rows import CachedRows
 from neural_hive_ml.serving.slot import ModelSlot
@@ -52,14 +57,30 @@ class TicketAnswer(msgspec.Struct, frozen=True):
     prediction_id: str = ""
 
 
+class Beside(Protocol):
+    """Told each answer of the champion about the present, with the row that it was made from."""
+
+    def beside(
+        self,
+        ticket: Ticket,
+        stage: Stage,
+        at_ms: int,
+        row: npt.NDArray[np.float64],
+        binding: FeatureBinding,
+        statistics: Statistics,
+        answer: TicketAnswer,
+    ) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class TicketScoring:
-    """Scores tickets with the model in the slot against the live statistics."""
+    """Scores tickets with the model in the slot against the live statistics; `shadow` hears of each answer."""
 
     slot: ModelSlot
     statistics: LiveStatistics
     clock: Clock
     rows: CachedRows | None = None
+    shadow: Beside | None = None
 
     def score(
         self, ticket: Ticket, stage: Stage | None = None, at_ms: int | None = None, *, cached: bool = False
@@ -88,7 +109,7 @@ class TicketScoring:
         else:
             row, sequence = feature_row(ticket, shown, moment, statistics, scorer.binding), statistics.sequence
         verdict = scorer.decide(row)
-        return TicketAnswer(
+        answer = TicketAnswer(
             ticket_id=ticket.ticket_id,
             is_anomaly=verdict.is_anomaly,
             anomaly_score=verdict.score,
@@ -106,6 +127,9 @@ class TicketScoring:
             latency_ms=(perf_counter_ns() - began) / 1e6,
             degraded=False,
         )
+        if self.shadow is not None and at_ms is None:  # a look at the past is no prediction of the present
+            self.shadow.beside(ticket, shown, moment, row, scorer.binding, statistics, answer)
+        return answer
 
     def score_all(self, tickets: Sequence[Ticket]) -> list[TicketAnswer]:
         """Judge several tickets, each at what its document shows."""

@@ -19,6 +19,7 @@ from neural_hive_ml.serving.orchestrator.load import LoadForecasting
 from neural_hive_ml.serving.orchestrator.records import keep_duration, keep_forecast
 from neural_hive_ml.serving.prediction_log import PredictionLog
 from neural_hive_ml.serving.service import Background, PredictingService, batch_answer, moment_of
+from neural_hive_ml.serving.slot import ModelSlot
 from neural_hive_ml.serving.watch import ModelWatch
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.lifecycle import LifecycleEvent
@@ -36,6 +37,7 @@ class Orchestrator:
     refresh_seconds: float
     readers: Sequence[Background] = ()
     log: PredictionLog | None = None
+    challengers: Sequence[ModelSlot] = ()
 
     def app(self) -> Starlette:
         """Return the ASGI app. The platform's own paths below ``/api/v1/ml`` answer the same."""
@@ -109,7 +111,14 @@ class Orchestrator:
     @property
     def _watch(self) -> ModelWatch:
         slots = (self.durations.slot, *self.load.slots.values())
-        return ModelWatch(slots, self.durations.statistics, self.load.clock, self.metrics, self.refresh_seconds)
+        return ModelWatch(
+            slots,
+            self.durations.statistics,
+            self.load.clock,
+            self.metrics,
+            self.refresh_seconds,
+            self.challengers,
+        )
 
     def _state(self) -> dict[str, Any]:
         """Ready as soon as one model serves: what the others would say has its fallback."""
@@ -121,6 +130,7 @@ class Orchestrator:
             "models": {
                 slot.name: {"model": watch.model_state(slot), "failure": slot.failure} for slot in watch.slots
             },
+            "challengers": watch.challenger_states(),
             "statistics": watch.statistics_state(),
             "history": {"read": history.read, "until_ms": history.known_until_ms},
         }

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from neural_hive_ml.features.binding import FeatureBinding
 from neural_hive_ml.features.row import feature_row
 from neural_hive_ml.features.spec import INDEX
+from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.scoring.duration import DurationScorer
 from neural_hive_ml.serving.slot import ModelSlot
 from neural_hive_ml.serving.statistics_source import LiveStatistics
@@ -46,29 +48,45 @@ class DurationAnswer(msgspec.Struct, frozen=True):
     prediction_id: str = ""
 
 
+class Beside(Protocol):
+    """Told each answer of the champion about the present, with the row that it was made from."""
+
+    def beside(
+        self,
+        ticket: Ticket,
+        at_ms: int,
+        row: npt.NDArray[np.float64],
+        binding: FeatureBinding,
+        statistics: Statistics,
+        answer: DurationAnswer,
+    ) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class DurationPrediction:
-    """Predicts with the model in the slot against the live statistics."""
+    """Predicts with the model in the slot against the live statistics; `shadow` hears of each answer."""
 
     slot: ModelSlot
     statistics: LiveStatistics
+    shadow: Beside | None = None
 
     def predict(self, ticket: Ticket, at_ms: int | None = None) -> DurationAnswer:
         """Predict from what is known when a ticket is created, as of `at_ms`, by default its creation. Never raises."""
         began = perf_counter_ns()
         moment = ticket.created_at if at_ms is None else at_ms
         loaded, statistics = self.slot.current, self.statistics.current
-        version = None
+        version, binding = None, self.statistics.binding
         if loaded is None:
-            row = feature_row(ticket, "created", moment, statistics, self.statistics.binding)
+            row = feature_row(ticket, "created", moment, statistics, binding)
             source, quantiles = without_model(ticket, row)
         else:
             scorer = loaded.artifact.scorer
             assert isinstance(scorer, DurationScorer), "the slot holds a scheduling predictor"
-            row = feature_row(ticket, "created", moment, statistics, scorer.binding)
+            binding = scorer.binding
+            row = feature_row(ticket, "created", moment, statistics, binding)
             low, middle, high = scorer.forecast(row[None])[0].tolist()
             source, quantiles, version = "model", (low, middle, high), loaded.published.version
-        return DurationAnswer(
+        answer = DurationAnswer(
             ticket.ticket_id,
             *quantiles,
             source=source,
@@ -78,6 +96,9 @@ class DurationPrediction:
             latency_ms=(perf_counter_ns() - began) / 1e6,
             degraded=loaded is None,
         )
+        if self.shadow is not None and loaded is not None and at_ms is None:
+            self.shadow.beside(ticket, moment, row, binding, statistics, answer)
+        return answer
 
 
 def without_model(ticket: Ticket, row: npt.NDArray[np.float64]) -> tuple[str, Quantiles]:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter_ns
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from neural_hive_ml.clock import Clock
+from neural_hive_ml.features.series import CountSeries
 from neural_hive_ml.scoring.load import BUCKET_MINUTES, LoadForecaster, as_document
 from neural_hive_ml.scoring.load_base import WEEK_HOURS, LoadBase
 from neural_hive_ml.scoring.load_memory import SIGNS, ResidualMemory
@@ -35,13 +36,22 @@ class LoadAnswer:
     cached: bool
 
 
+class Beside(Protocol):
+    """Told each new forecast of a champion of the present, with the series that it was made from."""
+
+    def beside(
+        self, horizon_minutes: int, series: CountSeries, at_ms: int, document: Mapping[str, Any]
+    ) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class LoadForecasting:
-    """Forecasts with the models in the slots, by horizon in minutes, from the history."""
+    """Forecasts with the models in the slots, by horizon in minutes, from the history; `shadow` hears of each new one."""
 
     slots: Mapping[int, ModelSlot]
     history: LoadHistory
     clock: Clock
+    shadow: Beside | None = None
     _fresh: dict[int, tuple[tuple[object, ...], LoadAnswer]] = field(default_factory=dict)
 
     def forecast(self, horizon_minutes: int, at_ms: int | None = None) -> LoadAnswer:
@@ -56,11 +66,11 @@ class LoadForecasting:
         held = self._fresh.get(horizon_minutes)
         if held is not None and held[0] == key:
             return LoadAnswer(held[1].document, 0.0, held[1].degraded, cached=True)
-        answer = self._compute(horizon_minutes, now_ms)
+        answer = self._compute(horizon_minutes, now_ms, of_present=at_ms is None)
         self._fresh[horizon_minutes] = (key, answer)
         return answer
 
-    def _compute(self, horizon_minutes: int, now_ms: int) -> LoadAnswer:
+    def _compute(self, horizon_minutes: int, now_ms: int, *, of_present: bool) -> LoadAnswer:
         began = perf_counter_ns()
         slot = self.slots[horizon_minutes]
         loaded, series = slot.current, self.history.series(now_ms)
@@ -88,6 +98,8 @@ class LoadForecasting:
             document |= told if loaded is not None else {**told, "notes": [_NO_MODEL, *told["notes"]]}
         seconds = (perf_counter_ns() - began) / 1e9
         document["latency_ms"] = seconds * 1e3
+        if self.shadow is not None and of_present and not degraded:
+            self.shadow.beside(horizon_minutes, series, now_ms, document)
         return LoadAnswer(document, seconds, degraded, cached=False)
 
 
