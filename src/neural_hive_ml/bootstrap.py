@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from neural_hive_ml.bootstrap_http import open_gate, open_keyring
 from neural_hive_ml.cache.port import FeatureCache, Observe, unobserved
 from neural_hive_ml.clock import DAY_MS, Clock, SystemClock
 from neural_hive_ml.conventions import CHALLENGER, CHAMPION, anomaly_model_name
@@ -191,7 +192,6 @@ def guard_agents(settings: Settings) -> "GuardAgents":
     from neural_hive_ml.serving.guard_agents.scoring import TicketScoring
     from neural_hive_ml.serving.guard_agents.shadow import TicketShadow
     from neural_hive_ml.serving.guard_agents.ticket_stream import nowhere
-    from neural_hive_ml.serving.http.auth import Keyring
     from neural_hive_ml.serving.shadow import Shadow, ShadowQueue
     from neural_hive_ml.serving.statistics_source import LiveStatistics
 
@@ -220,7 +220,7 @@ def guard_agents(settings: Settings) -> "GuardAgents":
     return GuardAgents(
         scoring,
         metrics,
-        Keyring.from_text(settings.text("HIVE_API_KEYS")),
+        open_gate(settings),
         settings.number("HIVE_MODEL_REFRESH_SECONDS"),
         readers,
         () if broker is None else (broker.close,),
@@ -237,7 +237,6 @@ def console(settings: Settings, prometheus_url: str) -> "Console":
 
     from neural_hive_ml.dashboards.files import dashboards
     from neural_hive_ml.serving.console.app import Console
-    from neural_hive_ml.serving.http.auth import Keyring
     from neural_hive_ml.slo.prometheus import Prometheus
     from neural_hive_ml.slo.spec import load_objectives
 
@@ -252,7 +251,7 @@ def console(settings: Settings, prometheus_url: str) -> "Console":
         open_ledger(settings, state),
         cache(lambda: open_registry(settings)),
         SystemClock(),
-        Keyring.from_text(settings.text("HIVE_API_KEYS")),
+        open_keyring(settings),
     )
 
 

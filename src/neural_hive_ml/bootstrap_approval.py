@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from neural_hive_ml.bootstrap import open_ledger, open_state
+from neural_hive_ml.bootstrap_http import open_gate
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.settings import Settings
 
@@ -15,7 +16,6 @@ def approval(settings: Settings) -> "Approval":
     from neural_hive_ml.feedback.desk import VerdictDesk
     from neural_hive_ml.observability.metrics import approval_metrics
     from neural_hive_ml.serving.approval.app import Approval
-    from neural_hive_ml.serving.http.auth import Keyring
     from neural_hive_ml.slo.spec import load_objectives
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -24,6 +24,6 @@ def approval(settings: Settings) -> "Approval":
     return Approval(
         VerdictDesk(state, open_ledger(settings, state), target),
         approval_metrics(aliases=settings.flag("HIVE_METRIC_ALIASES")),
-        Keyring.from_text(settings.text("HIVE_API_KEYS")),
+        open_gate(settings),
         SystemClock(),
     )

@@ -5,6 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
 from neural_hive_ml.bootstrap import model_slot, open_tickets, prediction_log
+from neural_hive_ml.bootstrap_http import open_gate
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.conventions import CHALLENGER, LOAD_HORIZONS_MINUTES, load_model_name, scheduling_model_name
 from neural_hive_ml.errors import HiveError, StoreUnavailable
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 def orchestrator(settings: Settings) -> "Orchestrator":
     """Wire the orchestrator-dynamic service; imports no trainer and no mlflow."""
     from neural_hive_ml.observability.metrics import orchestrator_metrics
-    from neural_hive_ml.serving.http.auth import Keyring
     from neural_hive_ml.serving.orchestrator.app import Orchestrator
     from neural_hive_ml.serving.orchestrator.duration import DurationPrediction
     from neural_hive_ml.serving.orchestrator.history import LoadHistory
@@ -47,7 +47,7 @@ def orchestrator(settings: Settings) -> "Orchestrator":
         durations,
         LoadForecasting(slots, history, clock, LoadShadow(ahead)),
         metrics,
-        Keyring.from_text(settings.text("HIVE_API_KEYS")),
+        open_gate(settings),
         settings.number("HIVE_MODEL_REFRESH_SECONDS"),
         (reader, queue) if log is None else (reader, queue, log),
         log,

@@ -67,6 +67,9 @@ LEDGER: Final = "decision_ledger"
 LEASES: Final = "leases"
 ALIAS_RECORDS: Final = "model_alias_records"
 
+# The platform's role of administrators in its tokens; here it stands for every role.
+ALL_ROLES_CLAIM: Final = "neural-hive-admin"
+
 # One port table: nothing collides on one machine's `hive-ml up`.
 PORTS: Final[dict[str, int]] = {
     "approval-service": 8000,

@@ -37,16 +37,17 @@ def serve_command(service: str, port: int | None, host: str | None) -> None:
 def _serve(service: str, settings: Settings, host: str, port: int) -> None:
     from neural_hive_ml.bootstrap import describe, guard_agents
     from neural_hive_ml.bootstrap_approval import approval
+    from neural_hive_ml.bootstrap_http import open_keyring
     from neural_hive_ml.bootstrap_orchestrator import orchestrator
     from neural_hive_ml.observability.logs import setup_logs
     from neural_hive_ml.serving.run import check_exposure, run_app
 
     setup_logs(service, level=settings.text("HIVE_LOG_LEVEL"), log_format=settings.text("HIVE_LOG_FORMAT"))
-    check_exposure(host, protected=bool(settings.text("HIVE_API_KEYS")))
+    check_exposure(host, protected=open_keyring(settings).protects)
     click.echo(f"{service} on http://{host}:{port} | {describe(settings)}", err=True)
     wire: dict[str, Callable[[Settings], Any]] = {
         "guard-agents": guard_agents,
         "orchestrator-dynamic": orchestrator,
         "approval-service": approval,
     }
-    run_app(wire[service](settings).app(), host, port)
+    run_app(wire[service](settings).app(), host, port, settings.integer("HIVE_METRICS_PORT"))

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from neural_hive_ml.bootstrap import describe
+from neural_hive_ml.bootstrap_http import open_keyring
 from neural_hive_ml.cli.processes import Part, Running
 from neural_hive_ml.cli.serve import SERVICES
 from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_OK, PORTS
@@ -61,10 +62,8 @@ def up_command(without: tuple[str, ...], port_offset: int) -> int:
     running = Running(folder)
     try:
         faults = _start(parts, running, console, stop)
-        keyed = bool(settings.text("HIVE_API_KEYS"))
-        console.print(
-            "authentication: " + ("API keys (HIVE_API_KEYS)" if keyed else "none, open on loopback only")
-        )
+        keyed = open_keyring(settings).protects
+        console.print("authentication: " + ("API keys or tokens" if keyed else "none, open on loopback only"))
         console.print("Ctrl-C ends all of it")
         return _watch(running, console, stop) or (EXIT_FAILURE if faults else EXIT_OK)
     finally:
@@ -77,7 +76,7 @@ def parts_of(settings: Settings, folder: Path, offset: int) -> list[Part]:
     ports = {name: port + offset for name, port in PORTS.items()}
     us = (sys.executable, "-m", "neural_hive_ml")
     # Every child sees the settings that were shown, and the same data folder.
-    environment = {"HIVE_DATA_DIR": str(settings.data_dir), "HIVE_HOST": _HOST}
+    environment = {"HIVE_DATA_DIR": str(settings.data_dir), "HIVE_HOST": _HOST, "HIVE_METRICS_PORT": "0"}
     found = shutil.which("prometheus")
     if found:
         environment["PROMETHEUS_URL"] = f"http://{_HOST}:{ports['prometheus']}"

@@ -1,5 +1,7 @@
 """Start a service: one process, one worker, numerical libraries on one thread."""
 
+import asyncio
+import contextlib
 import ipaddress
 import signal
 import sys
@@ -28,25 +30,46 @@ def check_exposure(host: str, *, protected: bool) -> None:
         )
 
 
-def run_app(app: Any, host: str, port: int) -> None:
-    """Serve an ASGI app until a signal ends it; requests under way are finished first, and the exit code is 0."""
-    import uvicorn
+def run_app(app: Any, host: str, port: int, operations_port: int = 0) -> None:
+    """Serve an ASGI app until a signal ends it; requests under way are finished first, and the exit code is 0.
 
+    With `operations_port` health and metrics (`app.state.operations`) are served there, as long as the app is.
+    """
     # uvicorn ends cleanly and then raises the signal again, for whoever was there before: an end that was asked for.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=10,
-        server_header=False,
-        date_header=False,
-        h11_max_incomplete_event_size=65_536,
-    )
-    uvicorn.Server(config).run()
+    asyncio.run(_serve(app, host, port, operations_port))
+
+
+async def _serve(app: Any, host: str, port: int, operations_port: int) -> None:
+    import uvicorn
+
+    def config(served: Any, on_port: int) -> uvicorn.Config:
+        return uvicorn.Config(
+            served,
+            host=host,
+            port=on_port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=10,
+            server_header=False,
+            date_header=False,
+            h11_max_incomplete_event_size=65_536,
+        )
+
+    server = uvicorn.Server(config(app, port))
+    if not operations_port:
+        await server.serve()
+        return
+    beside = uvicorn.Server(config(app.state.operations, operations_port))
+    # Signals are the first server's; this one ends with it.
+    beside.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment] # takes no argument either
+    watching = asyncio.create_task(beside.serve())
+    try:
+        await server.serve()
+    finally:
+        beside.should_exit = True
+        await watching
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

@@ -9,19 +9,17 @@ from typing import Any, Protocol
 import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from neural_hive_ml.errors import HiveError, InvalidTicket
 from neural_hive_ml.observability.metrics import CONTENT_TYPE
-from neural_hive_ml.serving.http.answers import JSON, Handler, counted, encode, json_answer
-from neural_hive_ml.serving.http.auth import Keyring
+from neural_hive_ml.serving.http.answers import JSON, encode, json_answer
+from neural_hive_ml.serving.http.assembly import assembled
 from neural_hive_ml.serving.http.body import MAX_BATCH_BYTES, MAX_BATCH_TICKETS, read_body
+from neural_hive_ml.serving.http.contract import HEALTH_STATUSES, LEARNED, Learned, TicketBatch
+from neural_hive_ml.serving.http.endpoint import Endpoint, Example, Gate
 from neural_hive_ml.serving.http.problem import Problem
-from neural_hive_ml.serving.http.shell import Shell, on_hive_error, on_http_exception, on_problem
 from neural_hive_ml.serving.watch import ModelWatch
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.lifecycle import LifecycleEvent, events_of, order_of
@@ -59,38 +57,30 @@ class PredictingService:
     """
 
     watch: ModelWatch
-    keyring: Keyring
+    gate: Gate
     state: Callable[[], dict[str, Any]]
     readers: Sequence[Background] = ()
     closing: Sequence[Callable[[], Awaitable[None]]] = ()
     noted: Callable[[LifecycleEvent], object] = _noted_nowhere
 
-    def app(self, routes: Sequence[Route]) -> Starlette:
-        """Return the ASGI app of a service's own routes and the common ones."""
-        common = [
-            Route("/api/v1/tickets/events", self.counted("tickets_events", self.learn), methods=["POST"]),
-            Route("/api/v1/model/refresh", self.counted("other", self.refresh_now), methods=["POST"]),
-            Route("/health", self.health),
-            Route("/health/liveness", self.liveness),
-            Route("/health/readiness", self.readiness),
-            Route("/health/startup", self.readiness),
-            Route("/metrics", self.exposition),
-        ]
-        return Starlette(
-            routes=[*routes, *common],
-            middleware=[Middleware(Shell)],
-            lifespan=self._lifespan,
-            exception_handlers={Problem: on_problem, HiveError: on_hive_error, HTTPException: on_http_exception},
-        )
-
-    def counted(self, route: str, handler: Handler) -> Handler:
-        """Count each request once, by outcome, and its latency."""
-
-        return counted(self.watch.metrics, route, handler)
+    def app(self, title: str, description: str, endpoints: Sequence[Endpoint]) -> Starlette:
+        """Return the ASGI app of a service's own endpoints and the common ones."""
+        common = (
+            Endpoint(
+                "/api/v1/tickets/events", self.learn, Learned, "POST", "score", "tickets_events", TicketBatch,
+                example=Example(LEARNED.body, LEARNED.answer),
+            ),
+            Endpoint("/api/v1/model/refresh", self.refresh_now, dict[str, Any], "POST", "operate", "other"),
+            Endpoint("/health", self.health, dict[str, Any], operational=True),
+            Endpoint("/health/liveness", self.liveness, dict[str, str], operational=True),
+            Endpoint("/health/readiness", self.readiness, dict[str, Any], statuses=HEALTH_STATUSES, operational=True),
+            Endpoint("/health/startup", self.readiness, dict[str, Any], statuses=HEALTH_STATUSES, operational=True),
+            Endpoint("/metrics", self.exposition, "text/plain", operational=True),
+        )  # fmt: skip
+        return assembled(title, description, (*endpoints, *common), self.gate, self.watch.metrics, self._lifespan)
 
     async def learn(self, request: Request) -> Response:
         """Lifecycle: the statistics learn every event that the posted tickets prove, each once."""
-        self.keyring.allow(request, "score")
         statistics, metrics = self.watch.statistics, self.watch.metrics
         if statistics.shared:
             raise Problem(
@@ -115,9 +105,8 @@ class PredictingService:
         self.watch.show_statistics()
         return json_answer({**counts, "statistics_sequence": statistics.current.sequence})
 
-    async def refresh_now(self, request: Request) -> Response:
+    async def refresh_now(self, _: Request) -> Response:
         """Look at the registry now instead of at the next round."""
-        self.keyring.allow(request, "operate")
         found = await run_in_threadpool(self.watch.refresh)
         # One model is told flat, several by name.
         return json_answer(next(iter(found.values())) if len(found) == 1 else {"models": found})

@@ -3,22 +3,21 @@
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from threading import Lock
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from neural_hive_ml.clock import Clock, iso
-from neural_hive_ml.errors import HiveError, StoreUnavailable
+from neural_hive_ml.errors import StoreUnavailable
 from neural_hive_ml.feedback.desk import Standing, Taken, VerdictDesk
 from neural_hive_ml.feedback.rate import verdict_stats
 from neural_hive_ml.observability.metrics import CONTENT_TYPE, ApprovalMetrics
+from neural_hive_ml.serving.approval.contract import EXAMPLE_VERDICT, LIMIT, SPAN, TICKET_ID
 from neural_hive_ml.serving.approval.requests import (
     MAX_VERDICT_BYTES,
     VerdictRequest,
@@ -30,15 +29,16 @@ from neural_hive_ml.serving.approval.requests import (
     taken_told,
     verdict_told,
 )
-from neural_hive_ml.serving.http.answers import JSON, Handler, counted, encode, json_answer
-from neural_hive_ml.serving.http.auth import Keyring
+from neural_hive_ml.serving.http.answers import JSON, Handler, encode, json_answer
+from neural_hive_ml.serving.http.assembly import assembled
+from neural_hive_ml.serving.http.auth import Role
 from neural_hive_ml.serving.http.body import read_body
-from neural_hive_ml.serving.http.problem import Problem
-from neural_hive_ml.serving.http.shell import Shell, on_hive_error, on_http_exception, on_problem
+from neural_hive_ml.serving.http.contract import HEALTH_STATUSES
+from neural_hive_ml.serving.http.endpoint import Endpoint, Gate, caller_of
 from neural_hive_ml.serving.http.static_file import static_file
 
 log = structlog.get_logger("serving")
-ROLE: Final = "feedback"
+ROLE: Final[Role] = "feedback"
 FRESH_MS: Final = 5_000
 _FILES: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -75,39 +75,40 @@ class Approval:
 
     desk: VerdictDesk
     metrics: ApprovalMetrics
-    keyring: Keyring
+    gate: Gate
     clock: Clock
     recent: Recent = field(default_factory=Recent)
 
     def app(self) -> Starlette:
         """Return the ASGI app."""
 
-        def feedback(path: str, handler: Handler, method: str = "GET") -> Route:
-            return Route(path, counted(self.metrics, "feedback", handler), methods=[method])
+        def feedback(path: str, handler: Handler, answer: Any, **more: Any) -> Endpoint:
+            return Endpoint(path, handler, answer, counted_as="feedback", **more)
 
-        routes = [
-            *(Route(path, static_file(__package__, *file)) for path, file in _FILES.items()),
-            feedback("/api/v1/feedback", self.take, "POST"),
-            feedback("/api/v1/feedback", self.listed),
-            feedback("/api/v1/feedback/health", self.feedback_health),
-            feedback("/api/v1/feedback/stats", self.stats),
-            feedback("/api/v1/feedback/export", self.export),
-            Route("/api/v1/reviews", counted(self.metrics, "reviews", self.reviews)),
-            Route("/health", self.readiness),
-            Route("/health/liveness", self.liveness),
-            Route("/health/readiness", self.readiness),
-            Route("/health/startup", self.readiness),
-            Route("/metrics", self.exposition),
-        ]
-        return Starlette(
-            routes=routes,
-            middleware=[Middleware(Shell)],
-            exception_handlers={Problem: on_problem, HiveError: on_hive_error, HTTPException: on_http_exception},
-        )
+        endpoints = (
+            feedback(
+                "/api/v1/feedback", self.take, dict[str, Any], method="POST", role=ROLE, body=VerdictRequest,
+                status=201, statuses={200: "the same author had said the same"}, example=EXAMPLE_VERDICT,
+            ),
+            feedback("/api/v1/feedback", self.listed, dict[str, Any], role=ROLE, parameters=(LIMIT, TICKET_ID)),
+            feedback("/api/v1/feedback/health", self.feedback_health, dict[str, Any], statuses=HEALTH_STATUSES),
+            feedback("/api/v1/feedback/stats", self.stats, dict[str, Any], role="any", parameters=SPAN),
+            feedback("/api/v1/feedback/export", self.export, "application/x-ndjson", role=ROLE, parameters=SPAN),
+            Endpoint(
+                "/api/v1/reviews", self.reviews, dict[str, Any], role=ROLE, counted_as="reviews", parameters=(LIMIT,)
+            ),
+            Endpoint("/health", self.readiness, dict[str, Any], operational=True),
+            Endpoint("/health/liveness", self.liveness, dict[str, str], operational=True),
+            Endpoint("/health/readiness", self.readiness, dict[str, Any], operational=True),
+            Endpoint("/health/startup", self.readiness, dict[str, Any], operational=True),
+            Endpoint("/metrics", self.exposition, "text/plain", operational=True),
+        )  # fmt: skip
+        pages = [Route(path, static_file(__package__, *file)) for path, file in _FILES.items()]
+        return assembled("approval-service", __doc__ or "", endpoints, self.gate, self.metrics, pages=pages)
 
     async def take(self, request: Request) -> Response:
         """A verdict: 201 when it is new, 200 when the same author had said the same."""
-        caller = self.keyring.allow(request, ROLE)
+        caller = caller_of(request)
         sent = decode_verdict(request, await read_body(request, MAX_VERDICT_BYTES))
         # Without a name, the key says who it was.
         taken = await run_in_threadpool(
@@ -120,14 +121,12 @@ class Approval:
 
     async def listed(self, request: Request) -> Response:
         """The newest verdicts, of one ticket with `?ticket_id=`. They name people: only for the role."""
-        self.keyring.allow(request, ROLE)
         limit, ticket = limit_of(request, 100), request.query_params.get("ticket_id", "")
         found = await run_in_threadpool(self._asked, lambda: self.desk.newest(limit, ticket))
         return json_answer({"verdicts": [verdict_told(one) for one in found]})
 
     async def export(self, request: Request) -> Response:
         """All verdicts given in [`?since=`, `?until=`), one JSON document a line, oldest first."""
-        self.keyring.allow(request, ROLE)
         found = self.desk.between(instant_of(request, "since"), instant_of(request, "until"))
         # The first page is read before the answer begins, so that a store that is down is an error and not a stump.
         first = await run_in_threadpool(self._asked, lambda: next(found, None))
@@ -142,7 +141,6 @@ class Approval:
 
     async def stats(self, request: Request) -> Response:
         """Counts over all verdicts in [`?since=`, `?until=`), and the rate of the last week."""
-        self.keyring.caller(request)
         since_ms, until_ms = instant_of(request, "since"), instant_of(request, "until")
         stats = await run_in_threadpool(self._asked, lambda: verdict_stats(self.desk.between(since_ms, until_ms)))
         standing = await run_in_threadpool(self._asked, lambda: self.desk.standing(self.clock.now_ms()))
@@ -150,7 +148,6 @@ class Approval:
 
     async def reviews(self, request: Request) -> Response:
         """What waits for a person, newest first."""
-        self.keyring.allow(request, ROLE)
         limit = limit_of(request, 50)
         standing = await run_in_threadpool(self._asked, lambda: self.desk.standing(self.clock.now_ms()))
         return json_answer(queue_told(standing, limit))

@@ -2,25 +2,47 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from neural_hive_ml.observability.metrics import GuardAgentsMetrics
 from neural_hive_ml.serving.guard_agents.counting import count_answer
 from neural_hive_ml.serving.guard_agents.records import VerdictLog
 from neural_hive_ml.serving.guard_agents.scoring import TicketAnswer, TicketScoring
 from neural_hive_ml.serving.http.answers import json_answer
-from neural_hive_ml.serving.http.auth import Keyring
 from neural_hive_ml.serving.http.body import MAX_TICKET_BYTES, read_body
+from neural_hive_ml.serving.http.contract import AT_MS, BATCH, STAGE, TICKET, BatchAnswer, TicketBatch
+from neural_hive_ml.serving.http.endpoint import Endpoint, Example, Gate
 from neural_hive_ml.serving.service import Background, PredictingService, batch_answer, moment_of
 from neural_hive_ml.serving.slot import ModelSlot
 from neural_hive_ml.serving.watch import ModelWatch
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.ticket import Ticket
+
+EXAMPLE_ANSWER: Final = {
+    "ticket_id": TICKET["ticket_id"],
+    "is_anomaly": True,
+    "anomaly_score": 0.97,
+    "threshold": 0.81,
+    "anomaly_type": "duration_outlier",
+    "severity": "high",
+    "confidence": 0.97,
+    "explanation": "took 12 min, 10x this task's median of 1.2 min",
+    "contributions": [
+        {"signal": "slow_for_task", "rarity": 3.4, "words": "took 12 min, 10x this task's median of 1.2 min"}
+    ],
+    "stage": "ended",
+    "model_type": "isolation_forest",
+    "model_name": "anomaly-detector-isolation_forest",
+    "model_version": 7,
+    "statistics_sequence": 184_223,
+    "latency_ms": 0.12,
+    "degraded": False,
+    "prediction_id": "4f0c6a0d8f5b4a2e9c3b7d6e5f4a3b2c",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +51,7 @@ class GuardAgents:
 
     scoring: TicketScoring
     metrics: GuardAgentsMetrics
-    keyring: Keyring
+    gate: Gate
     refresh_seconds: float
     readers: Sequence[Background] = ()
     closing: Sequence[Callable[[], Awaitable[None]]] = ()
@@ -38,19 +60,24 @@ class GuardAgents:
 
     def app(self) -> Starlette:
         """Return the ASGI app."""
-        service = PredictingService(self._watch, self.keyring, self._state, self.readers, self.closing)
-        score = service.counted("tickets_score", self.score)
-        score_batch = service.counted("tickets_score_batch", self.score_batch)
-        return service.app(
-            [
-                Route("/api/v1/tickets/score", score, methods=["POST"]),
-                Route("/api/v1/tickets/score/batch", score_batch, methods=["POST"]),
-            ]
-        )
+        service = PredictingService(self._watch, self.gate, self._state, self.readers, self.closing)
+        endpoints = (
+            Endpoint(
+                "/api/v1/tickets/score", self.score, TicketAnswer, "POST", "score", "tickets_score", Ticket,
+                (STAGE, AT_MS), Example(TICKET, EXAMPLE_ANSWER),
+            ),
+            Endpoint(
+                "/api/v1/tickets/score/batch", self.score_batch, BatchAnswer, "POST", "score",
+                "tickets_score_batch", TicketBatch, example=Example(BATCH, {"results": [EXAMPLE_ANSWER]}),
+            ),
+        )  # fmt: skip
+        return service.app("guard-agents", __doc__ or "", endpoints)
 
     async def score(self, request: Request) -> Response:
-        """One ticket; `?stage=created|running|ended` and `?at_ms=` look at it as of then."""
-        self.keyring.allow(request, "score")
+        """Is this ticket anomalous, and why.
+
+        `stage` and `at_ms` look at it as of then; by default as its document shows it, at the time of that event.
+        """
         ticket = decode_ticket(await read_body(request, MAX_TICKET_BYTES))
         at_ms = moment_of(request)
         stage = request.query_params.get("stage") or None
@@ -62,7 +89,6 @@ class GuardAgents:
 
     async def score_batch(self, request: Request) -> Response:
         """Up to 1,000 tickets; each gets an answer or its own error, in order."""
-        self.keyring.allow(request, "score")
         return await batch_answer(request, self._judged)
 
     def refresh(self) -> dict[str, object]:

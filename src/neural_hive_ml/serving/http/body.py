@@ -15,10 +15,12 @@ async def read_body(request: Request, limit: int) -> bytes:
     if declared.isdigit() and int(declared) > limit:
         raise _too_large(limit, int(declared))
     body = bytearray()
+    request.scope["reading_body"] = True
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
             raise _too_large(limit, len(body))
+    request.scope["reading_body"] = False
     if not body:
         raise Problem(400, "Empty body", "no JSON document was sent", remedy="send one as application/json")
     return bytes(body)

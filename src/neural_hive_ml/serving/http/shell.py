@@ -17,7 +17,11 @@ _HEADERS: Final = (
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+# Browsers say where a request comes from; pages of other sites may not write here, keys or no keys.
+_SITE = b"sec-fetch-site"
 _LONGEST_ID = 128
 
 
@@ -44,6 +48,10 @@ class Shell:
                 message["headers"] = [*message["headers"], *extra, (b"x-request-id", request_id.encode("latin-1"))]
             await send(message)
 
+        if scope["method"] not in {"GET", "HEAD"} and (_SITE, b"cross-site") in scope["headers"]:
+            problem = Problem(403, "Not from other sites", "a page of another site sent this request")
+            await problem.response(request_id)(scope, receive, send_with_headers)
+            return
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception:
@@ -84,6 +92,6 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     """Starlette's own 404 and 405, as problems."""
     status = int(getattr(error, "status_code", 500))
     titles = {404: "No such path", 405: "Method not allowed"}
-    return Problem(status, titles.get(status, "Error"), remedy="see /openapi.json").response(
-        request_id_of(request)
-    )
+    headers = getattr(error, "headers", None)
+    problem = Problem(status, titles.get(status, "Error"), remedy="see /openapi.json", headers=headers)
+    return problem.response(request_id_of(request))

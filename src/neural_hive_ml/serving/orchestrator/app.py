@@ -7,13 +7,19 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from neural_hive_ml.observability.metrics import OrchestratorMetrics
 from neural_hive_ml.serving.http.answers import json_answer
-from neural_hive_ml.serving.http.auth import Keyring
 from neural_hive_ml.serving.http.body import MAX_TICKET_BYTES, read_body
+from neural_hive_ml.serving.http.contract import AT_MS, BATCH, TICKET, BatchAnswer, TicketBatch
+from neural_hive_ml.serving.http.endpoint import Endpoint, Example, Gate
 from neural_hive_ml.serving.http.problem import Problem
+from neural_hive_ml.serving.orchestrator.contract import (
+    EXAMPLE_DURATION,
+    EXAMPLE_LOAD,
+    HORIZONS,
+    LoadDocument,
+)
 from neural_hive_ml.serving.orchestrator.duration import DurationAnswer, DurationPrediction
 from neural_hive_ml.serving.orchestrator.load import LoadForecasting
 from neural_hive_ml.serving.orchestrator.records import keep_duration, keep_forecast
@@ -33,7 +39,7 @@ class Orchestrator:
     durations: DurationPrediction
     load: LoadForecasting
     metrics: OrchestratorMetrics
-    keyring: Keyring
+    gate: Gate
     refresh_seconds: float
     readers: Sequence[Background] = ()
     log: PredictionLog | None = None
@@ -41,35 +47,47 @@ class Orchestrator:
 
     def app(self) -> Starlette:
         """Return the ASGI app. The platform's own paths below ``/api/v1/ml`` answer the same."""
-        service = PredictingService(self._watch, self.keyring, self._state, self.readers, noted=self._note)
-        one = service.counted("predict_duration", self.predict)
-        many = service.counted("predict_duration_batch", self.predict_batch)
-        ahead = service.counted("load_forecast", self.forecast)
-        return service.app(
-            [
-                Route("/api/v1/duration/predict", one, methods=["POST"]),
-                Route("/api/v1/duration/predict/batch", many, methods=["POST"]),
-                Route("/api/v1/load/forecast", ahead),
-                Route("/api/v1/ml/predict/duration", one, methods=["POST"]),
-                Route("/api/v1/ml/load-forecast", ahead),
-            ]
-        )
+        service = PredictingService(self._watch, self.gate, self._state, self.readers, noted=self._note)
+        endpoints = (
+            *(
+                Endpoint(
+                    path, self.predict, DurationAnswer, "POST", "score", "predict_duration", Ticket, (AT_MS,),
+                    Example(TICKET, EXAMPLE_DURATION),
+                )
+                for path in ("/api/v1/duration/predict", "/api/v1/ml/predict/duration")
+            ),
+            Endpoint(
+                "/api/v1/duration/predict/batch", self.predict_batch, BatchAnswer, "POST", "score",
+                "predict_duration_batch", TicketBatch, example=Example(BATCH, {"results": [EXAMPLE_DURATION]}),
+            ),
+            *(
+                Endpoint(
+                    path, self.forecast, LoadDocument, role="score", counted_as="load_forecast",
+                    parameters=(*HORIZONS, AT_MS), example=Example(answer=EXAMPLE_LOAD),
+                )
+                for path in ("/api/v1/load/forecast", "/api/v1/ml/load-forecast")
+            ),
+        )  # fmt: skip
+        return service.app("orchestrator-dynamic", __doc__ or "", endpoints)
 
     async def predict(self, request: Request) -> Response:
-        """One ticket; `?at_ms=` looks at it as of then, by default as of its creation."""
-        self.keyring.allow(request, "score")
+        """How long this ticket will run: quantiles of the time from start to end.
+
+        `at_ms` looks at it as of then, by default as of its creation.
+        """
         ticket = decode_ticket(await read_body(request, MAX_TICKET_BYTES))
         answer = self._predicted(ticket, moment_of(request))
         return json_answer(answer, degraded=answer.degraded)
 
     async def predict_batch(self, request: Request) -> Response:
         """Up to 1,000 tickets; each gets an answer or its own error, in order."""
-        self.keyring.allow(request, "score")
         return await batch_answer(request, self._predicted)
 
     async def forecast(self, request: Request) -> Response:
-        """`?horizon=60|360|1440` minutes ahead (also `horizon_minutes`) from now, or as of `?at_ms=`."""
-        self.keyring.allow(request, "score")
+        """How many tickets will be completed in the hours ahead, from now or as of `at_ms`.
+
+        Nothing is fitted here: the model's forecast from the present history, told again for ten seconds.
+        """
         horizon = self._horizon(request)
         at_ms = moment_of(request)
         answer = self.load.forecast(horizon, at_ms)
