@@ -30,7 +30,12 @@ class TimeSplit:
 
 
 def split_by_time(columns: TicketColumns, until_ms: int, min_samples: int) -> TimeSplit:
-    """Split by creation time at 60 % and 75 % of the tickets.
+    """Split tickets by creation time at 60 % and 75 % of them; see `split_times`."""
+    return split_times(columns.created_at_ms, until_ms, min_samples)
+
+
+def split_times(created_at_ms: npt.NDArray[np.int64], until_ms: int, min_samples: int) -> TimeSplit:
+    """Split by creation times, in any order, at 60 % and 75 % of them.
 
     Raises
     ------
@@ -38,7 +43,7 @@ def split_by_time(columns: TicketColumns, until_ms: int, min_samples: int) -> Ti
         When there are fewer than `min_samples` tickets (never fewer than 20), or they were created at so few moments that a
         part would be empty.
     """
-    n, need = len(columns), max(min_samples, FEWEST)
+    n, need = len(created_at_ms), max(min_samples, FEWEST)
     if n < need:
         raise NotEnoughData(
             f"{n:,} tickets in the window, {need:,} needed",
@@ -46,7 +51,7 @@ def split_by_time(columns: TicketColumns, until_ms: int, min_samples: int) -> Ti
             need=need,
             remedy="a longer --training-window-days, a smaller --min-samples, or more tickets",
         )
-    created = np.sort(columns.created_at_ms)
+    created = np.sort(created_at_ms)
     split = TimeSplit(
         validation_from_ms=int(created[int(n * FIT_SHARE)]),
         holdout_from_ms=int(created[int(n * (FIT_SHARE + VALIDATION_SHARE))]),
