@@ -1,38 +1,52 @@
-"""Drift: false alarms on unchanged seasonal data, power against known shifts, speed; Evidently's preset beside it.
+"""Drift: false alarms on unchanged seasonal data, power against known changes, speed; Evidently's preset beside it.
 
-    python -m benchmarks.drift [--replays 300] [--evidently 20] [--json FILE]
+    python -m benchmarks.drift [--replays 300] [--evidently 20] [--only false_alarms|real|power|speed] [--json FILE]
 
 Data: 20 features (16 numbers, 4 categories) whose level and mix follow the hour of the day and the weekend, arrivals
-too, drawn anew for each replay. Shares come with Clopper-Pearson intervals of 95 %.
+too, drawn anew for each replay; and real logs (the shipped one, those of HIVE_BENCH_DATA) whose weeks are shuffled, so
+that nothing but season is left. Shares come with Clopper-Pearson intervals of 95 %.
 """
 
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from scipy import stats
 
-from neural_hive_ml.clock import DAY_MS, HOUR_MS, WEEK_MS
-from neural_hive_ml.drift.check import check_drift
-from neural_hive_ml.drift.report import DriftReport
+from benchmarks.drift_data import (
+    CHANGES,
+    MONDAY_MS,
+    NAMES,
+    PER_DAY,
+    Floats,
+    Ints,
+    Weeks,
+    draw,
+    real_logs,
+    reference,
+    seasonal_only,
+)
+from benchmarks.drift_evidently import COLUMNS, ROWS, alarms, race
+from neural_hive_ml.clock import HOUR_MS, WEEK_MS
+from neural_hive_ml.drift.check import LEAST_ROWS, check_drift
+from neural_hive_ml.drift.report import DriftReport, DriftStatus
 from neural_hive_ml.evaluation.profile import Profile, build_profile
 
-Floats = npt.NDArray[np.float64]
-NUMBERS, CATEGORIES = 16, 4
-NAMES = [f"number_{i}" for i in range(NUMBERS)] + [f"category_{i}" for i in range(CATEGORIES)]
-WEEKS, PER_DAY, THRESHOLD = 8, 2_000, 0.2
-MONDAY_MS = 4 * DAY_MS + 2_800 * WEEK_MS
-WINDOWS = ((6, 260), (24, 260), (24, 2_000), (24, 20_000), (168, 14_000), (168, 100_000))
-Change = Callable[[Floats, np.random.Generator], Floats]
+THRESHOLD = 0.2
+# 230: a drawn count is Poisson's, and a window below 200 tickets is "insufficient_data", not an answer.
+WINDOWS = tuple((h, n) for h in (6, 24, 168) for n in (230, 2_000, 14_000, 100_000))
+EVIDENTLY_WINDOWS = ((6, 2_000), (24, 230), (24, 2_000), (24, 14_000), (168, 14_000), (168, 100_000))
+# Windows checked after each order of a real log's weeks.
+EACH = 10
+PARTS = ("false_alarms", "real", "power", "speed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,11 @@ class Row:
     high: float
 
 
+def row(bench: str, tool: str, what: str, hits: int, replays: int) -> Row:
+    """Return a share with its exact 95 % interval."""
+    return Row(bench, tool, what, replays, hits / replays, *clopper_pearson(hits, replays))
+
+
 def clopper_pearson(hits: int, n: int) -> tuple[float, float]:
     """Return the exact 95 % interval of a share."""
     low = 0.0 if hits == 0 else float(stats.beta.ppf(0.025, hits, n - hits + 1))
@@ -55,187 +74,111 @@ def clopper_pearson(hits: int, n: int) -> tuple[float, float]:
     return low, high
 
 
-def draw(begin_ms: int, hours: int, rows: int, rng: np.random.Generator) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Draw about `rows` tickets of a span: seasonal arrivals, seasonal features."""
-    at_hour = np.arange(hours)
-    of_day = (begin_ms // HOUR_MS + at_hour) % 24
-    weekend = ((begin_ms - MONDAY_MS) // HOUR_MS + at_hour) % 168 >= 120
-    rate = (1.2 + np.sin(2 * np.pi * (of_day - 9) / 24)) * np.where(weekend, 0.4, 1.0)
-    counts = rng.poisson(rate * rows / rate.sum())
-    hour = np.repeat(at_hour, counts)
-    n = len(hour)
-    at_ms = np.sort(begin_ms + hour * HOUR_MS + rng.integers(0, HOUR_MS, n))
-    phase = np.arange(NUMBERS) * 2 * np.pi / NUMBERS
-    day = of_day[hour][:, None]
-    numbers = rng.normal(size=(n, NUMBERS)) + np.sin(2 * np.pi * day / 24 + phase) + weekend[hour][:, None] * 0.8
-    numbers[:, ::4] = np.exp(numbers[:, ::4])
-    tilt = 0.5 + 0.3 * np.sin(2 * np.pi * day / 24 + phase[:CATEGORIES])
-    categories = (rng.random((n, CATEGORIES)) > tilt) * (1 + rng.integers(0, 4, (n, CATEGORIES)))
-    return np.hstack([numbers, categories.astype(np.float64)]), at_ms
+Window = Callable[[np.random.Generator], tuple[Floats, Ints, tuple[int, int]]]
 
 
-def _shift(deviations: float) -> Change:
-    def change(rows: Floats, _: np.random.Generator) -> Floats:
-        rows[:, 1] += deviations
-        return rows
-
-    return change
-
-
-def _slower(rows: Floats, _: np.random.Generator) -> Floats:
-    rows[:, 0] *= 1.5
-    return rows
-
-
-def _twice_a_category(rows: Floats, rng: np.random.Generator) -> Floats:
-    share = float(np.mean(rows[:, NUMBERS] == 1))
-    other = (rows[:, NUMBERS] != 1) & (rng.random(len(rows)) < share / max(1 - share, 1e-9))
-    rows[other, NUMBERS] = 1
-    return rows
+def answers(profiles: list[Profile], window: Window, replays: int, what: str) -> Iterator[DriftReport]:
+    """Yield `replays` checks with an answer; what has too few tickets for one is drawn again."""
+    fresh = count()
+    for _ in track(range(replays), description=what, transient=True):
+        for _ in range(1_000):
+            k = next(fresh)
+            rows, at_ms, span = window(np.random.default_rng([7, k]))
+            report = check_drift(profiles[k % len(profiles)], rows, at_ms, NAMES, window=span)
+            if report.status is not DriftStatus.INSUFFICIENT_DATA:
+                yield report
+                break
 
 
-def _new_category(rows: Floats, rng: np.random.Generator) -> Floats:
-    rows[rng.random(len(rows)) < 0.05, NUMBERS + 1] = 9
-    return rows
+def drawn(hours: int, rows: int, change: Callable[[Floats, np.random.Generator], Floats] | None = None) -> Window:
+    """Return a window that begins at a random hour of the week."""
+
+    def window(rng: np.random.Generator) -> tuple[Floats, Ints, tuple[int, int]]:
+        begin = MONDAY_MS + int(rng.integers(0, 168)) * HOUR_MS
+        found, at_ms = draw(begin, hours, rows, rng)
+        return found if change is None else change(found, rng), at_ms, (begin, begin + hours * HOUR_MS)
+
+    return window
 
 
-CHANGES: dict[str, Change] = {
-    "0.3 sd in one of 20": _shift(0.3),
-    "0.5 sd in one of 20": _shift(0.5),
-    "1.5-fold duration": _slower,
-    "a category's share doubled": _twice_a_category,
-    "5 % of a new category": _new_category,
-}
+def evening(rng: np.random.Generator) -> tuple[Floats, Ints, tuple[int, int]]:
+    """Return a day of which nearly only the evening's tickets arrive."""
+    begin = MONDAY_MS + int(rng.integers(0, 7)) * 24 * HOUR_MS
+    rows, at_ms = draw(begin, 24, 2 * PER_DAY, rng)
+    kept = seasonal_only(at_ms)
+    return rows[kept], at_ms[kept], (begin, begin + 24 * HOUR_MS)
 
 
-def reference(rng: np.random.Generator, per_day: int = PER_DAY) -> tuple[Profile, Floats]:
-    """Profile eight weeks; return the rows too, for Evidently."""
-    rows, at_ms = draw(MONDAY_MS - WEEKS * WEEK_MS, WEEKS * 168, per_day * 7 * WEEKS, rng)
-    return Profile.from_document(build_profile(rows, NAMES, at_ms)), rows
+def night(rng: np.random.Generator) -> tuple[Floats, Ints, tuple[int, int]]:
+    """Return six hours of a Saturday night: far from the average hour in every feature."""
+    begin = MONDAY_MS + (5 * 24 + int(rng.integers(0, 3))) * HOUR_MS
+    rows, at_ms = draw(begin, 6, 2_000, rng)
+    return rows, at_ms, (begin, begin + 6 * HOUR_MS)
 
 
-def check(
-    profile: Profile, begin_ms: int, hours: int, rows: int, rng: np.random.Generator, change: Change | None
-) -> DriftReport:
-    """Draw one window and check it."""
-    found, at_ms = draw(begin_ms, hours, rows, rng)
-    if change is not None:
-        found = change(found, rng)
-    return check_drift(profile, found, at_ms, NAMES, window=(begin_ms, begin_ms + hours * HOUR_MS))
-
-
-def ours(replays: int) -> list[Row]:
-    """False alarms over window sizes, then power at 2,000 tickets a day."""
-    out = []
-    profiles = [reference(np.random.default_rng([5, k]))[0] for k in range(10)]
-
-    def share(bench: str, what: str, hours: int, rows: int, change: Change | None, *, score: bool = False) -> None:
-        alarms = scored = judged = 0
-        for k in track(range(replays), description=what, transient=True):
-            rng = np.random.default_rng([7, k])
-            begin = MONDAY_MS + int(rng.integers(0, 168)) * HOUR_MS
-            report = check(profiles[k % len(profiles)], begin, hours, rows, rng, change)
-            judged += report.status != "insufficient_data"
-            alarms += report.drift_detected
-            scored += report.drift_detected and report.drift_score > THRESHOLD
-        if not judged:
-            return
-        out.append(Row(bench, "ours", what, judged, alarms / judged, *clopper_pearson(alarms, judged)))
-        if score:
-            out.append(
-                Row(
-                    f"{bench}.score",
-                    "ours",
-                    f"{what}: score > 0.2",
-                    judged,
-                    scored / judged,
-                    *clopper_pearson(scored, judged),
-                )
+def false_alarms(profiles: list[Profile], replays: int, evidently: int) -> Iterator[Row]:
+    """Unchanged generated data over all window sizes, and Evidently's default preset."""
+    for hours, rows in WINDOWS:
+        what = f"unchanged, {hours} h of {rows:,} tickets"
+        hits = sum(r.drift_detected for r in answers(profiles, drawn(hours, rows), replays, what))
+        yield row(f"drift.false_alarms.{hours}h.{rows}", "ours", what, hits, replays)
+    for name, window in (("only the evening arrives, 24 h", evening), ("a Saturday night, 6 h of 2,000", night)):
+        what = f"seasonal change only: {name}"
+        hits = sum(r.drift_detected for r in answers(profiles, window, replays, what))
+        yield row(f"drift.seasonal_only.{window.__name__}", "ours", what, hits, replays)
+    for hours, rows in EVIDENTLY_WINDOWS if evidently else ():
+        whole, some = alarms(hours, rows, evidently)
+        what = f"unchanged, {hours} h of {rows:,} tickets"
+        for bench, part, hits in (("dataset", "half of the columns", whole), ("column", "some column", some)):
+            yield row(
+                f"drift.false_alarms.evidently.{bench}.{hours}h.{rows}",
+                "Evidently",
+                f"{what}: {part}",
+                hits,
+                evidently,
             )
 
-    for hours, rows in WINDOWS:
-        share(
-            f"drift.false_alarms.{hours}h.{rows}", f"unchanged, {hours} h of {rows:,} tickets", hours, rows, None
-        )
+
+def real(replays: int) -> Iterator[Row]:
+    """Real logs of shuffled weeks: the first three quarters are the reference, windows lie in the rest."""
+    for log in real_logs():
+        found: dict[int, list[bool]] = {6: [], 24: [], 168: []}
+        for k in track(range(-(-replays // EACH)), description=log.name, transient=True):
+            _look(log, np.random.default_rng([11, k]), found)
+        for hours, hits in found.items():
+            if hits:
+                what = f"{log.name}, weeks shuffled, {hours} h"
+                yield row(f"drift.false_alarms.real.{log.name}.{hours}h", "ours", what, sum(hits), len(hits))
+
+
+def _look(log: Weeks, rng: np.random.Generator, found: dict[int, list[bool]]) -> None:
+    """Profile one order of the weeks and check `EACH` windows of each width in the weeks after it."""
+    rows, at_ms = log.shuffled(rng)
+    weeks = len(log.rows)
+    learned = max(weeks * 3 // 4, min(4, weeks - 1))
+    cut = MONDAY_MS + learned * WEEK_MS
+    before = at_ms < cut
+    profile = Profile.from_document(build_profile(rows[before], log.names, at_ms[before]))
+    for hours, hits in ((hours, hits) for hours, hits in found.items() for _ in range(EACH)):
+        begin = cut + int(rng.integers(0, (weeks - learned) * 168 - hours + 1)) * HOUR_MS
+        window = (begin, begin + hours * HOUR_MS)
+        inside = (at_ms >= window[0]) & (at_ms < window[1])
+        if inside.sum() >= LEAST_ROWS:
+            report = check_drift(profile, rows[inside], at_ms[inside], log.names, window=window)
+            if report.status is not DriftStatus.INSUFFICIENT_DATA:
+                hits.append(report.drift_detected)
+
+
+def power(profiles: list[Profile], replays: int) -> Iterator[Row]:
+    """Known changes within 24 h of 2,000 tickets: seen by the test, and beyond the score that retrains."""
     for name, change in CHANGES.items():
-        share(
-            f"drift.power.{name.replace(' ', '_')}",
-            f"{name}, 24 h of {PER_DAY:,}",
-            24,
-            PER_DAY,
-            change,
-            score=True,
-        )
-    return out
-
-
-def evidently(replays: int) -> list[Row]:
-    """The default preset on the same kind of data: dataset drift, and any column at all."""
-    import pandas as pd
-    from evidently import DataDefinition, Dataset, Report
-    from evidently.presets import DataDriftPreset
-
-    definition = DataDefinition(numerical_columns=NAMES[:NUMBERS], categorical_columns=NAMES[NUMBERS:])
-
-    def dataset(rows: Floats) -> Dataset:
-        frame = pd.DataFrame(rows, columns=NAMES).astype(dict.fromkeys(NAMES[NUMBERS:], str))
-        return Dataset.from_pandas(frame, data_definition=definition)
-
-    _, past = reference(np.random.default_rng([5, 0]))
-    whole, some = 0, 0
-    for k in track(range(replays), description="Evidently, unchanged", transient=True):
-        rng = np.random.default_rng([7, k])
-        rows, _ = draw(MONDAY_MS + int(rng.integers(0, 168)) * HOUR_MS, 24, PER_DAY, rng)
-        result = json.loads(Report([DataDriftPreset()]).run(dataset(rows), dataset(past)).json())
-        count = next(m["value"] for m in result["metrics"] if "DriftedColumnsCount" in m["metric_name"])
-        whole += count["share"] >= 0.5
-        some += count["count"] > 0
-    what = f"unchanged, 24 h of {PER_DAY:,} tickets"
-    return [
-        Row(
-            "drift.false_alarms.evidently.dataset",
-            "Evidently",
-            f"{what}: half of the columns",
-            replays,
-            whole / replays,
-            *clopper_pearson(whole, replays),
-        ),
-        Row(
-            "drift.false_alarms.evidently.column",
-            "Evidently",
-            f"{what}: some column",
-            replays,
-            some / replays,
-            *clopper_pearson(some, replays),
-        ),
-    ]
-
-
-def speed() -> dict[str, float]:
-    """Seconds of a full check of a million rows against a stored profile; Evidently with PSI on the same rows."""
-    rng = np.random.default_rng(1)
-    profile, past = reference(rng)
-    rows, at_ms = draw(MONDAY_MS, 168, 1_000_000, rng)
-    began = time.perf_counter()
-    check_drift(profile, rows, at_ms, NAMES)
-    mine = time.perf_counter() - began
-    import pandas as pd
-    from evidently import DataDefinition, Dataset, Report
-    from evidently.presets import DataDriftPreset
-
-    definition = DataDefinition(numerical_columns=NAMES)
-    current = Dataset.from_pandas(pd.DataFrame(rows, columns=NAMES), data_definition=definition)
-    before = Dataset.from_pandas(pd.DataFrame(past, columns=NAMES), data_definition=definition)
-    began = time.perf_counter()
-    Report([DataDriftPreset(num_method="psi")]).run(current, before).json()
-    theirs = time.perf_counter() - began
-    return {
-        "rows": float(len(rows)),
-        "features": float(len(NAMES)),
-        "ours_s": mine,
-        "evidently_s": theirs,
-        "ratio": theirs / mine,
-    }
+        what = f"{name}, 24 h of {PER_DAY:,}"
+        reports = list(answers(profiles, drawn(24, PER_DAY, change), replays, what))
+        seen = sum(r.drift_detected for r in reports)
+        strong = sum(r.drift_detected and r.drift_score > THRESHOLD for r in reports)
+        bench = f"drift.power.{name.replace(' ', '_')}"
+        yield row(bench, "ours", what, seen, replays)
+        yield row(f"{bench}.score", "ours", f"{what}: score > {THRESHOLD}", strong, replays)
 
 
 def main(arguments: list[str]) -> int:
@@ -243,25 +186,46 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replays", type=int, default=300)
     parser.add_argument("--evidently", type=int, default=20)
+    parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be repeated")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
-    rows = [*ours(given.replays), *(evidently(given.evidently) if given.evidently else [])]
-    table = Table(title="Drift: share of replays that alarm")
-    for heading in ("tool", "what", "replays", "alarms", "95 %"):
-        table.add_column(heading)
-    for row in rows:
-        table.add_row(row.tool, row.what, str(row.replays), f"{row.share:.1%}", f"[{row.low:.1%}, {row.high:.1%}]")
-    console = Console(width=130)
-    console.print(table)
-    timed = speed() if given.evidently else {}
-    if timed:
+    parts = given.only or PARTS
+    profiles = []
+    if {"false_alarms", "power"} & set(parts):
+        profiles = [reference(np.random.default_rng([5, k]))[0] for k in range(10)]
+    rows: list[Row] = []
+    if "false_alarms" in parts:
+        rows += false_alarms(profiles, given.replays, given.evidently)
+    if "real" in parts:
+        rows += real(given.replays)
+    if "power" in parts:
+        rows += power(profiles, given.replays)
+    console = Console(width=140)
+    if rows:
+        console.print(table_of(rows))
+    spent = race() if "speed" in parts else {}
+    for tool, one in spent.items():
         console.print(
-            f"full check of {timed['rows']:,.0f} rows by {timed['features']:.0f}: {timed['ours_s']:.2f} s; "
-            f"Evidently (PSI) {timed['evidently_s']:.1f} s; {timed['ratio']:,.0f} times"
+            f"drift.speed.{tool}: {ROWS:,} rows by {COLUMNS}: {one.seconds:.2f} s, peak {one.peak_mib:,.0f} MiB"
         )
+    if spent:
+        console.print(f"drift.speed.ratio: {spent['evidently'].seconds / spent['ours'].seconds:,.0f} times")
     if given.json:
-        given.json.write_text(json.dumps({"rows": [asdict(r) for r in rows], "speed": timed}, indent=2) + "\n")
+        told = {"rows": [asdict(r) for r in rows], "speed": {tool: asdict(one) for tool, one in spent.items()}}
+        given.json.write_text(json.dumps(told, indent=2) + "\n")
     return 0
+
+
+def table_of(rows: list[Row]) -> Table:
+    """Lay the shares out."""
+    table = Table(title="Drift: share of replays that alarm")
+    for heading in ("id", "tool", "what", "replays", "alarms", "95 %"):
+        table.add_column(heading, overflow="fold")
+    for r in rows:
+        table.add_row(
+            r.id, r.tool, r.what, str(r.replays), f"{r.share:.1%}", f"[{r.low:.1%}, {r.high:.1%}]"
+        )  # fmt: skip
+    return table
 
 
 if __name__ == "__main__":

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
+from neural_hive_ml.clock import HOUR_MS
+from neural_hive_ml.feedback.quality import QualityRules
 from neural_hive_ml.flow import ModelResult, Rules, Workspace, train
 from neural_hive_ml.retraining.deadline import deadline
 from neural_hive_ml.retraining.events import TrainingOutcome, family_of
 from neural_hive_ml.retraining.job import Desk
 from neural_hive_ml.retraining.policy import Policy
 from neural_hive_ml.settings import Settings
+from neural_hive_ml.slo.spec import load_objectives
 from neural_hive_ml.training.request import TrainingRequest
 
 # A training that takes longer than this is ended and counts as failed.
@@ -37,8 +40,18 @@ def desk_of(settings: Settings, workspace: Workspace, progress: Callable[[str], 
         clock=workspace.clock,
         train=retrain,
         policy=policy_of(settings),
+        quality=quality_rules(settings),
         window_hours=settings.number("DRIFT_WINDOW_HOURS"),
         progress=progress,
+    )
+
+
+def quality_rules(settings: Settings) -> QualityRules:
+    """Read the rules of live quality from the settings; what a detector must reach is the objective's."""
+    return QualityRules(
+        maturity_ms=round(settings.number("LABEL_MATURITY_HOURS") * HOUR_MS),
+        least_labels=settings.integer("QUALITY_LEAST_LABELS"),
+        f1_objective=next(one.target for one in load_objectives().objectives if one.slug == "f1_score"),
     )
 
 

@@ -130,6 +130,8 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("HIVE_MODEL_REFRESH_SECONDS", "30", None, "seconds between looks at the published model pointer"),
     Setting("PREDICTION_LOG", "true", None, "keep predictions in the state store, for feedback and live quality"),
     Setting("PREDICTION_LOG_DAYS", "90", None, "days that predictions are kept"),
+    Setting("LABEL_MATURITY_HOURS", "24", None, "age at which a prediction is judged by the labels that it has"),
+    Setting("QUALITY_LEAST_LABELS", "20", None, "labels below which a live quality figure is unknown"),
     Setting("REVIEW_AUDIT_SHARE", "0.01", None, "random share of unflagged tickets put before a person, 0 to 1"),
     Setting("HIVE_METRIC_ALIASES", "true", None, "also export the platform's older metric names"),
     Setting(

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predictions": ("predictions", "Put predictions of the past on record, before going live."),
     "feedback": ("feedback", "Carry human verdicts in and out."),
     "models": ("models", "List, inspect, compare, promote and roll back registered models."),
+    "quality": ("quality", "Measure live quality from outcomes and verdicts; show it."),
     "drift": ("drift", "Check drift of the champions, show it, renew a reference."),
     "retraining": ("retraining", "Run, pause, resume and backtest drift-triggered retraining."),
     "explain": ("explain", "Say in plain words why anything happened."),

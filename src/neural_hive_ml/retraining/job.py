@@ -5,13 +5,15 @@ claimed.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from neural_hive_ml.clock import HOUR_MS, Clock
 from neural_hive_ml.conventions import GUIDE_MODELS
 from neural_hive_ml.drift.monitor import Checked, check_champions
 from neural_hive_ml.drift.report import DriftReport
 from neural_hive_ml.errors import Conflict, HiveError
+from neural_hive_ml.feedback.quality import ModelQuality, QualityRules
+from neural_hive_ml.feedback.quality_job import check_quality
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.ledger.event import Kind
 from neural_hive_ml.registry.port import Registry
@@ -44,6 +46,7 @@ class Desk:
     clock: Clock
     train: Train
     policy: Policy
+    quality: QualityRules = field(default_factory=QualityRules)
     window_hours: float = 24.0
     progress: Progress = lambda _line: None
 
@@ -56,6 +59,7 @@ class CycleResult:
     decision: Decision | None
     outcomes: tuple[TrainingOutcome, ...] = ()
     held_elsewhere: str = ""
+    quality: tuple[ModelQuality, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -97,6 +101,7 @@ def _cycle(desk: Desk, as_of_ms: int) -> CycleResult:
     left = [c for c in (resume(desk.state, u) for u in unfinished(desk.state)) if c is not None]
     outcomes = list(_train(desk, left, as_of_ms)) if left else []
     checked = _check(desk, as_of_ms, keep=True)
+    quality = _measure(desk, keep=True)
     for one in checked:
         if one.report.drift_detected and one.subject is not None:
             desk.ledger.append("drift", one.name, _drift_payload(one.report), at_ms=as_of_ms, actor=ACTOR)
@@ -121,7 +126,7 @@ def _cycle(desk: Desk, as_of_ms: int) -> CycleResult:
             )
             claims += [held] if held is not None else []
     outcomes += _train(desk, claims, as_of_ms)
-    return CycleResult(checked, decision, tuple(outcomes))
+    return CycleResult(checked, decision, tuple(outcomes), quality=quality)
 
 
 def _check(desk: Desk, as_of_ms: int, *, keep: bool) -> tuple[Checked, ...]:
@@ -139,6 +144,16 @@ def _check(desk: Desk, as_of_ms: int, *, keep: bool) -> tuple[Checked, ...]:
         for back in range(1, desk.policy.persistence):
             look(as_of_ms - back * LOOK_BACK_HOURS * HOUR_MS, [c.name for c in strong])
     return checked
+
+
+def _measure(desk: Desk, *, keep: bool) -> tuple[ModelQuality, ...]:
+    """Live quality is of now: predictions are logged by the clock, whatever moment drift is looked at from."""
+    found = check_quality(
+        desk.tickets, desk.state, desk.registry, desk.quality, now_ms=desk.clock.now_ms(), keep=keep
+    )
+    for one in found:
+        desk.progress(f"{one.name}: live quality: {one.loss.reason}")
+    return found
 
 
 def _decide(desk: Desk, checked: Sequence[Checked], as_of_ms: int) -> Decision:

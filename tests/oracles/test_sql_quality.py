@@ -1,0 +1,132 @@
+"""Live F1 in /metrics against SQL over the stores: equal to the last bit, with late and conflicting verdicts."""
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from neural_hive_ml.clock import DAY_MS, HOUR_MS
+from neural_hive_ml.conventions import GUIDE_MODELS, PREDICTIONS
+from neural_hive_ml.feedback.desk import VerdictDesk
+from neural_hive_ml.feedback.quality import QualityRules
+from neural_hive_ml.feedback.quality_job import check_quality
+from neural_hive_ml.ledger.chain import Ledger
+from neural_hive_ml.observability.derived import StateDerivedCollector
+from neural_hive_ml.observability.metrics import guard_agents_metrics
+from neural_hive_ml.registry.memory import MemoryRegistry
+from neural_hive_ml.state.embedded import EmbeddedStateStore
+from neural_hive_ml.state.port import Record
+from neural_hive_ml.tickets.memory import MemoryTicketStore
+
+NAME = GUIDE_MODELS[0]
+NOW = 1_700_000_000_000
+RULES = QualityRules(maturity_ms=DAY_MS, least_labels=20)
+# Nothing of the code under test: the rule of docs/feedback.md, in SQL.
+ORACLE = """
+WITH p AS (
+    SELECT key, at_ms, document ->> 'ticket_id' AS ticket, document ->> 'decision' = 'anomaly' AS flagged,
+           document ->> 'review' IN ('flagged', 'audit') AS asked, document ->> 'review_probability' AS chance,
+           row_number() OVER (
+               PARTITION BY document ->> 'ticket_id', document ->> 'stage', document ->> 'model_version'
+               ORDER BY at_ms DESC, key DESC
+           ) AS newest
+    FROM records
+    WHERE collection = 'model_predictions' AND document ->> 'model_name' = :name
+      AND document ->> 'model_version' IS NOT NULL
+      AND at_ms >= :now - :maturity - :window AND at_ms < :now
+),
+v AS (
+    SELECT document ->> 'ticket_id' AS ticket, document ->> 'verdict' AS verdict,
+           row_number() OVER (
+               PARTITION BY document ->> 'ticket_id', document ->> 'author' ORDER BY document ->> 'number' DESC
+           ) AS newest
+    FROM records WHERE collection = 'human_verdicts' AND at_ms < :now
+),
+votes AS (
+    SELECT ticket, sum(verdict = 'anomaly') AS yes, sum(verdict = 'normal') AS no FROM v WHERE newest = 1 GROUP BY ticket
+),
+labels AS (SELECT ticket, yes > no AS anomaly FROM votes WHERE yes <> no),
+kept AS (
+    SELECT p.*, anomaly, at_ms / 86400000 AS day FROM p LEFT JOIN labels USING (ticket) WHERE newest = 1
+),
+days AS (
+    SELECT day, sum(asked) AS wanted, sum(asked AND anomaly IS NOT NULL) AS got FROM kept GROUP BY day
+),
+ripe AS (
+    SELECT kept.* FROM kept JOIN days USING (day)
+    WHERE asked AND (at_ms <= :now - :maturity OR got >= 0.99 * wanted)
+),
+kinds AS (
+    SELECT flagged, sum(1.0 / chance) / sum(CASE WHEN anomaly IS NOT NULL THEN 1.0 / chance END) AS factor
+    FROM ripe GROUP BY flagged
+),
+sums AS (
+    SELECT sum(CASE WHEN flagged AND anomaly THEN 1.0 / chance END) * max(CASE WHEN flagged THEN factor END) AS tp,
+           sum(CASE WHEN flagged AND NOT anomaly THEN 1.0 / chance END) * max(CASE WHEN flagged THEN factor END) AS fp,
+           sum(CASE WHEN NOT flagged AND anomaly THEN 1.0 / chance END)
+           * max(CASE WHEN NOT flagged THEN factor END) AS fn,
+           count(anomaly) AS labels
+    FROM ripe JOIN kinds USING (flagged)
+)
+SELECT 2 * tp / (2 * tp + fp + fn), tp / (tp + fp), tp / (tp + fn), labels FROM sums
+"""
+
+
+def fill(state: EmbeddedStateStore, seed: int, share: float) -> None:
+    """Ten days of predictions and what people said about them, with everything that goes wrong between the two."""
+    rng = np.random.default_rng(seed)
+    desk = VerdictDesk(state, Ledger(state), 0.1)
+    records = []
+    for i in range(500):
+        at_ms = NOW - int(rng.integers(1, 10 * DAY_MS))
+        flagged, drawn = rng.random() < 0.2, rng.random() < share
+        for again in range(1 + int(rng.random() < 0.2)):
+            document = {
+                "ticket_id": f"t{i}", "model_name": NAME, "model_version": 3 if i % 50 else None,
+                "stage": "created" if again and i % 2 else "ended", "score": float(rng.random()),
+                "decision": "anomaly" if flagged else "normal",
+                "review": "flagged" if flagged else "audit" if drawn else "unsolicited",
+                "review_probability": 1.0 if flagged else share,
+            }  # fmt: skip
+            records.append(Record(f"p{i:04}{again}", min(at_ms + again * HOUR_MS, NOW - 1), document))
+        if rng.random() < (0.6 if flagged else 0.8):
+            truth = "anomaly" if rng.random() < (0.7 if flagged else 0.1) else "normal"
+            delay = int(
+                rng.choice([HOUR_MS, 3 * DAY_MS]) * rng.random()
+            )  # some come after maturity, some are to come
+            desk.take(truth, author="ana", ticket_id=f"t{i}", at_ms=at_ms + delay)
+            if rng.random() < 0.3:
+                second = str(rng.choice(["anomaly", "normal", "unsure"]))
+                author = str(rng.choice(["ana", "rui"]))
+                desk.take(second, author=author, ticket_id=f"t{i}", at_ms=at_ms + delay + HOUR_MS, note="again")  # type: ignore[arg-type]
+    state.insert(PREDICTIONS, records)
+
+
+def exported(state: EmbeddedStateStore) -> dict[str, float]:
+    exposition = guard_agents_metrics(StateDerivedCollector(state, cache_seconds=0)).exposition().decode()
+    families = text_string_to_metric_families(exposition)
+    return {s.name: s.value for f in families for s in f.samples if s.labels == {"model_name": NAME}}
+
+
+@pytest.mark.parametrize(("seed", "share"), [(1, 0.25), (2, 0.5), (3, 0.1)])
+def test_metrics_show_what_sql_counts(tmp_path: Path, seed: int, share: float) -> None:
+    state = EmbeddedStateStore(tmp_path / "state.db")
+    fill(state, seed, share)
+    check_quality(MemoryTicketStore(), state, MemoryRegistry(tmp_path), RULES, now_ms=NOW, names=[NAME])
+    asked = {"name": NAME, "now": NOW, "maturity": RULES.maturity_ms, "window": RULES.window_ms}
+    with sqlite3.connect(tmp_path / "state.db") as db:
+        f1, precision, recall, labels = db.execute(ORACLE, asked).fetchone()
+        conflicts = db.execute(
+            "SELECT count(*) FROM (SELECT document ->> 'ticket_id' FROM records WHERE collection = 'human_verdicts' "
+            "GROUP BY 1 HAVING count(DISTINCT document ->> 'verdict') > 1)"
+        ).fetchone()[0]
+    shown = exported(state)
+    assert conflicts > 10
+    assert labels > 40
+    assert shown["neural_hive_mlflow_model_f1"] == f1
+    assert shown["neural_hive_mlflow_model_precision"] == precision
+    assert shown["neural_hive_mlflow_model_recall"] == recall
+    assert shown["neural_hive_ml_quality_labels"] == labels
+    state.close()
