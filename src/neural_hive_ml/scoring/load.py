@@ -16,6 +16,7 @@ from neural_hive_ml.clock import HOUR_MS, MINUTE_MS
 from neural_hive_ml.errors import ArtifactRefused
 from neural_hive_ml.features.series import CountSeries, Ints, local_ms
 from neural_hive_ml.scoring.load_base import LoadBase
+from neural_hive_ml.scoring.load_lags import LagModel
 from neural_hive_ml.scoring.load_memory import HISTORY_HOURS, SIGNS, ResidualMemory
 from neural_hive_ml.scoring.load_mix import WAYS, mix, ways_of
 from neural_hive_ml.scoring.load_spread import Spread
@@ -53,8 +54,8 @@ class LoadForecast:
 class LoadForecaster:
     """A loaded load model.
 
-    `factor` brings the model's back-transformed total to the centre of past outcomes; `weights` [len(WAYS)] mix it
-    with repetitions of the past.
+    `factor` brings the model's back-transformed total to the centre of past outcomes; `weights` mix it, and the trees
+    on `lags` where there are any, with repetitions of the past.
     """
 
     base: LoadBase
@@ -65,6 +66,7 @@ class LoadForecaster:
     weights: Floats
     horizon_minutes: int
     timezone: str
+    lags: LagModel | None = None
 
     @staticmethod
     def load(model: PackedModel) -> "LoadForecaster":
@@ -88,10 +90,25 @@ class LoadForecaster:
             raise ArtifactRefused(
                 f"residual weights {memory.weights.shape} do not fit the horizon", remedy="train again"
             )
-        if weights.shape != (len(WAYS),):
-            raise ArtifactRefused(f"mixture of {weights.shape} ways, {len(WAYS)} known", remedy="train again")
+        lags = LagModel.from_arrays(model.arrays)
+        known = len(WAYS) + (lags is not None)
+        if weights.shape != (known,):
+            raise ArtifactRefused(f"mixture of {weights.shape} ways, {known} known", remedy="train again")
         base = LoadBase.from_arrays(model.arrays)
-        return LoadForecaster(base, memory, spreads[0], spreads[1], factor, weights, horizon, timezone)
+        return LoadForecaster(base, memory, spreads[0], spreads[1], factor, weights, horizon, timezone, lags)
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays of an artifact, which `load` reads."""
+        return {
+            **self.base.to_arrays(),
+            "memory.weights": self.memory.weights,
+            "memory.intercept": self.memory.intercept,
+            "spread.total": self.spread.to_array(),
+            "spread.bucket": self.bucket_spread.to_array(),
+            "factor": np.array([self.factor]),
+            "mix.weights": self.weights,
+            **(self.lags.to_arrays() if self.lags is not None else {}),
+        }
 
     @property
     def hours_ahead(self) -> int:
@@ -100,10 +117,14 @@ class LoadForecaster:
 
     def hourly(self, counts: Floats, end_ms: Ints) -> Floats:
         """Forecast [n, hours ahead] counts after histories [n, 672] that end at `end_ms` [n]."""
-        return mix(self.weights, ways_of(counts, self.modelled(counts, end_ms)))
+        lagged = None
+        if self.lags is not None:
+            times = end_ms[:, None] + np.arange(self.hours_ahead, dtype=np.int64) * HOUR_MS
+            lagged = self.lags.ahead(counts, local_ms(times.ravel(), self.timezone).reshape(times.shape))
+        return mix(self.weights, ways_of(counts, self.modelled(counts, end_ms), lagged))
 
     def modelled(self, counts: Floats, end_ms: Ints) -> Floats:
-        """Return what the model alone says, [n, hours ahead]."""
+        """Return what base and memory alone say, [n, hours ahead]."""
         offsets = np.arange(-HISTORY_HOURS, self.hours_ahead, dtype=np.int64) * HOUR_MS
         times = end_ms[:, None] + offsets
         base = self.base.at(local_ms(times.ravel(), self.timezone)).reshape(times.shape)

@@ -1,7 +1,9 @@
 """The residual's memory: how far load runs off its base now, yesterday, last week, and what that says hours ahead.
 
 All in log1p of hourly counts. A history is [n, 672]: the residuals of the four weeks before each of `n` moments,
-newest last, NaN where a count is not known. What is not known counts as "as usual", which is residual zero.
+newest last, NaN where a count is not known. The level of those weeks comes back whole, whatever the base's was: a
+trend may end high or low, and an old base is off by more each week. The rest comes back by weights; what is not known
+counts as "as usual", which is residual zero.
 """
 
 from dataclasses import dataclass
@@ -18,11 +20,19 @@ DAY_HOURS = 24
 # Means over the last hours: the last one alone is noisy at low counts, the week carries the level.
 WINDOWS_HOURS = (1, 3, 6, 12, 24, WEEK_HOURS)
 _DAYS_BACK, _WEEKS_BACK = 3, 4
+# Known hours at which the level is believed by half.
+_LEVEL_PRIOR_HOURS = 24.0
 SIGNS = (*(f"last_{w}h" for w in WINDOWS_HOURS), "same_hour_days", "same_hour_last_week", "same_hour_weeks")
 
 
+def level_of(residual: Floats) -> Floats:
+    """Return the mean residual [n] of histories [n, 672], shrunk to zero where little is known."""
+    known = np.isfinite(residual)
+    return np.asarray(np.where(known, residual, 0.0).sum(axis=1) / (known.sum(axis=1) + _LEVEL_PRIOR_HOURS))
+
+
 def signs_of(residual: Floats, hours_ahead: int) -> Floats:
-    """Return [n, hours_ahead, len(SIGNS)] from residuals [n, 672]; O(n (672 + hours_ahead))."""
+    """Return [n, hours_ahead, len(SIGNS)] from residuals [n, 672] off their level; O(n (672 + hours_ahead))."""
     known = np.isfinite(residual)
     value = np.where(known, residual, 0.0)
     n = len(residual)
@@ -53,12 +63,16 @@ def _mean(value: Floats, known: npt.NDArray[np.bool_], at: list[int]) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class ResidualMemory:
-    """`weights` [hours ahead, signs] and `intercept` [hours ahead] of the correction added to the base."""
+    """`weights` [hours ahead, signs] and `intercept` [hours ahead] of what is added to the base and its level."""
 
     weights: Floats
     intercept: Floats
 
     def correct(self, residual: Floats) -> Floats:
         """Return the correction [n, hours ahead] of residual histories [n, 672]."""
-        signs = signs_of(residual, len(self.intercept))
+        level = level_of(residual)[:, None]
+        return level + self.of_signs(signs_of(residual - level, len(self.intercept)))
+
+    def of_signs(self, signs: Floats) -> Floats:
+        """Return what signs [n, hours ahead, len(SIGNS)] add to the level, [n, hours ahead]."""
         return np.asarray(np.einsum("nks,ks->nk", signs, self.weights) + self.intercept)

@@ -28,17 +28,19 @@ _WEEKS: Final = 4
 _DAY_HOURS: Final = 24
 
 
-def ways_of(counts: Floats, modelled: Floats) -> Floats:
+def ways_of(counts: Floats, modelled: Floats, lagged: Floats | None = None) -> Floats:
     """Return [len(WAYS), n, ahead] forecasts from hourly counts [n, 672] and the model's own [n, ahead].
 
-    `ahead` is at most 24. O(n (672 + ahead)).
+    With what trees on lags say (`lagged` [n, ahead]) it stands after the model's, one way more. `ahead` is at most 24.
+    O(n (672 + ahead)).
     """
     ahead = modelled.shape[1]
     weeks = np.stack([_slice(counts, -WEEK_HOURS * j, ahead) for j in range(1, _WEEKS + 1)])
     usual = _mean(weeks)
+    fitted = [modelled] if lagged is None else [modelled, lagged]
     out = np.stack(
         [
-            modelled,
+            *fitted,
             weeks[0],
             _mean(weeks[:2]),
             _median(weeks),
@@ -51,7 +53,7 @@ def ways_of(counts: Floats, modelled: Floats) -> Floats:
 
 
 def mix(weights: Floats, ways: Floats) -> Floats:
-    """Return [n, ahead]: the ways [len(WAYS), n, ahead] by `weights` [len(WAYS)]."""
+    """Return [n, ahead]: the ways [k, n, ahead] by `weights` [k]."""
     return np.asarray(np.einsum("k,kna->na", weights, ways))
 
 

@@ -39,8 +39,12 @@ class Spread:
         return np.array([self.a, self.b, self.low, self.high])
 
 
-def fit_spread(truth: Floats, forecast: Floats, coverage: float = COVERAGE) -> Spread:
+def fit_spread(
+    truth: Floats, forecast: Floats, coverage: float = COVERAGE, independent: float | None = None
+) -> Spread:
     """Fit the spread to past errors [n], n > 0; O(n log n).
+
+    `independent` is how many of the errors tell something of their own (windows that overlap err alike); None: all.
 
     >>> spread = fit_spread(np.array([8.0, 12.0] * 50), np.full(100, 10.0))
     >>> [round(float(x), 1) for x in spread.interval(np.array([10.0]))[0]]
@@ -52,7 +56,7 @@ def fit_spread(truth: Floats, forecast: Floats, coverage: float = COVERAGE) -> S
     scale = np.sqrt(a + b * thin)
     tail = (1.0 - coverage) / 2.0
     # Finite-sample correction of split conformal: with n errors the quantile is taken a little further out.
-    reach = min(1.0, (1.0 - tail) * (1.0 + 1.0 / len(error)))
+    reach = min(1.0, (1.0 - tail) * (1.0 + 1.0 / max(independent or len(error), 1.0)))
     low, high = np.quantile(error / scale, [1.0 - reach, reach])
     return Spread(a, b, min(float(low), 0.0), max(float(high), 0.0))
 

@@ -1,37 +1,61 @@
 """How much of the residual comes back: ridge weights a lead, fitted where the base had not looked."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
-from neural_hive_ml.scoring.load_memory import HISTORY_HOURS, SIGNS, ResidualMemory, signs_of
+from neural_hive_ml.scoring.load_memory import SIGNS, ResidualMemory, level_of, signs_of
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 # In observations: what the prior "residuals do not come back" weighs against the data.
 _RIDGE = 30.0
-_MOST_ORIGINS = 3000
 
 
-def fit_memory(residual: Floats, level: Floats, first: int, hours_ahead: int) -> ResidualMemory:
-    """Fit on the origins from hour `first` on of a residual series [m]; `level` [m] is the base in counts.
+@dataclass(frozen=True, slots=True)
+class MemoryCases:
+    """Origins to learn the memory from: `level` [n] and `signs` [n, ahead, signs] before, `came` and `mass` [n, ahead]
+    after.
+
+    `came` is the residual off the level, in log1p (NaN where not known), `mass` the base in counts.
+    """
+
+    level: Floats
+    signs: Floats
+    came: Floats
+    mass: Floats
+
+    @staticmethod
+    def of(history: Floats, residual: Floats, usual: Floats) -> "MemoryCases":
+        """Lay out cases from residual histories [n, 672], and the residuals and base [n, ahead] of the hours ahead."""
+        level = level_of(history)
+        off = level[:, None]
+        return MemoryCases(
+            level, signs_of(history - off, residual.shape[1]), residual - off, np.expm1(usual + off).clip(0.0)
+        )
+
+    def answered(self, memory: ResidualMemory, among: Mask) -> Floats:
+        """Return what a memory would have added to the base, for the cases of `among`, [., ahead]."""
+        return np.asarray(self.level[among, None] + memory.of_signs(self.signs[among]))
+
+
+def fit_memory(cases: MemoryCases, among: Mask) -> ResidualMemory:
+    """Fit on the cases of `among` [n]; O(n ahead signs^2).
 
     An hour weighs what it carries: in log1p the variance of a count falls with its level, and WAPE counts tickets.
     """
-    origins = np.arange(first, len(residual) - hours_ahead + 1)
-    origins = origins[:: max(len(origins) // _MOST_ORIGINS, 1)]
-    padded = np.concatenate([np.full(HISTORY_HOURS, np.nan), residual])
-    histories = sliding_window_view(padded, HISTORY_HOURS)[origins]
-    signs = signs_of(histories, hours_ahead)
-    weights = np.zeros((hours_ahead, len(SIGNS)))
-    intercept = np.zeros(hours_ahead)
-    for lead in range(hours_ahead):
-        target = residual[origins + lead]
-        known = np.isfinite(target)
+    ahead = cases.came.shape[1]
+    weights = np.zeros((ahead, len(SIGNS)))
+    intercept = np.zeros(ahead)
+    for lead in range(ahead):
+        target = cases.came[:, lead]
+        known = np.isfinite(target) & among
         if known.sum() < len(SIGNS):
             continue
-        mass = level[origins + lead][known] + 1.0
-        solved = _ridge(signs[known, lead], target[known], mass / mass.mean())
+        mass = cases.mass[known, lead] + 1.0
+        solved = _ridge(cases.signs[known, lead], target[known], mass / mass.mean())
         weights[lead], intercept[lead] = solved[:-1], solved[-1]
     return ResidualMemory(weights, intercept)
 

@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from neural_hive_ml.clock import DAY_MS, HOUR_MS
 from neural_hive_ml.errors import NotEnoughData
-from neural_hive_ml.features.series import CountSeries
+from neural_hive_ml.features.series import CountSeries, local_ms
 from neural_hive_ml.scoring.load_base import WEEK_HOURS
 from neural_hive_ml.scoring.load_memory import HISTORY_HOURS
 
@@ -48,12 +48,23 @@ class Origins:
 
 def origins_at(hours: CountSeries, index: npt.NDArray[np.intp], hours_ahead: int) -> Origins:
     """Lay out the origins before hour `index` [n] of the series, each with `hours_ahead` hours after it."""
-    padded = np.concatenate([np.full(HISTORY_HOURS, np.nan), hours.counts])
     return Origins(
         hours.start_ms + index.astype(np.int64) * HOUR_MS,
-        sliding_window_view(padded, HISTORY_HOURS)[index],
+        histories(hours.counts, index),
         sliding_window_view(hours.counts, hours_ahead)[index],
     )
+
+
+def histories(values: Floats, index: npt.NDArray[np.intp]) -> Floats:
+    """Return the four weeks [n, 672] before hour `index` [n] of an hourly series; NaN before its start."""
+    padded = np.concatenate([np.full(HISTORY_HOURS, np.nan), values])
+    return np.asarray(sliding_window_view(padded, HISTORY_HOURS)[index])
+
+
+def ahead_ms(at_ms: Ints, hours_ahead: int, timezone: str) -> Ints:
+    """Return the wall-clock ms of the hours after each origin, [n, ahead]."""
+    times = at_ms[:, None] + np.arange(hours_ahead, dtype=np.int64) * HOUR_MS
+    return local_ms(times.ravel(), timezone).reshape(times.shape)
 
 
 def split_hours(hours: CountSeries, hours_ahead: int) -> int:

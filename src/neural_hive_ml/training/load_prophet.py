@@ -98,7 +98,8 @@ def _frame(local: Ints, value: Floats, shape: Floats) -> Any:
 def components(model: Any, shape: Floats) -> LoadBase:
     """Read a fitted Prophet (Fourier seasons and the regressor ``shape`` only) into arrays.
 
-    Its trend is linear between changepoints, so values at the knots are the whole trend.
+    Of the trend its last value is kept: it parts growth from season while fitting, and the level of the weeks before a
+    forecast is measured when it is made. A slope inside those weeks would be there after a fit and gone four weeks later.
     """
     beta = np.asarray(model.params["beta"]).mean(axis=0) * model.y_scale
     columns = list(model.train_component_cols.index)
@@ -109,18 +110,17 @@ def components(model: Any, shape: Floats) -> LoadBase:
         condition = season["condition_name"] or "always"
         seasons.append(Season(float(season["period"]), condition, beta[at]))
     weight = float(beta[[i for i in columns if names["shape"][i]]].sum()) if "shape" in names else 0.0
-    knot_ms, knot_value = _trend(model)
+    knot_ms, knot_value = _last_trend(model)
     return LoadBase(knot_ms, knot_value, shape * weight if weight else np.zeros(WEEK_HOURS), tuple(seasons))
 
 
-def _trend(model: Any) -> tuple[Ints, Floats]:
+def _last_trend(model: Any) -> tuple[Ints, Floats]:
     import pandas as pd
 
-    begin, end = model.history["ds"].iloc[0], model.history["ds"].iloc[-1]
-    knots = pd.DatetimeIndex(sorted({begin, end, *model.changepoints}))
-    frame = pd.DataFrame({"ds": knots, "t": (knots - model.start) / model.t_scale, "floor": 0.0})
-    value = model.predict_trend(frame)
-    return knots.to_numpy().astype("datetime64[ms]").astype(np.int64), np.asarray(value, dtype=np.float64)
+    end = model.history["ds"].iloc[-1]
+    frame = pd.DataFrame({"ds": [end], "t": [(end - model.start) / model.t_scale], "floor": 0.0})
+    at = np.array([end.to_datetime64().astype("datetime64[ms]").astype(np.int64)])
+    return at, np.asarray(model.predict_trend(frame), dtype=np.float64)
 
 
 @contextmanager
