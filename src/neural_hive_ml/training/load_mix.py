@@ -18,7 +18,8 @@ def fit_weights(totals: Floats, ways: Floats, models: int = 1, days: float = np.
 
     Exponentiated gradient on mean |truth - mixture| / mean truth (Kivinen & Warmuth 1997, Information and
     Computation 132:1), averaged over its second half. `days` is how many days the origins span: windows of one day
-    overlap, so a day is about one observation, and the fewer there are the nearer to the start the weights stay; without any they are the start.
+    overlap, so a day is about one observation, and the fewer there are the nearer to the start the weights stay.
+    Without any they are the start.
 
     >>> truth = np.array([10.0, 20.0, 30.0])
     >>> fit_weights(truth, np.stack([truth + 9, truth])).round(1).tolist()
