@@ -1,13 +1,14 @@
-"""Is a ticket anomalous, how sure, and why: isolation forest and tail rarities of its behaviour, at any stage of its life.
+"""Is a ticket anomalous, how sure, and why: tail rarities of its behaviour, alone and as a whole, at any stage of its life.
 
-A row becomes one-sided signals (`behaviour`), each signal a rarity (`tails`); the isolation forest over all rarities is one
-more: how strange the row is as a whole. The raw score is the greatest rarity plus half of the second greatest, so that one
-outrageous signal suffices and two that agree count more; a logistic curve fitted on the validation window maps it to [0, 1].
-The threshold is policy, kept apart (`policy["thresholds"]`, one a stage).
+A row becomes one-sided signals (`behaviour`), each signal a rarity (`tails`); an isolation forest or an autoencoder over all
+rarities is one more: how strange the row is as a whole. The raw score is the greatest rarity plus half of the second
+greatest, so that one outrageous signal suffices and two that agree count more; verdicts may correct it (`correction`); a
+logistic curve fitted on the validation window maps it to [0, 1]. The threshold is policy, kept apart
+(`policy["thresholds"]`, one a stage).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,74 +18,10 @@ from neural_hive_ml.features.binding import FeatureBinding
 from neural_hive_ml.features.spec import INDEX
 from neural_hive_ml.scoring import behaviour
 from neural_hive_ml.scoring.duration import DurationQuantiles
-from neural_hive_ml.scoring.forest import PackedForest
-from neural_hive_ml.scoring.packed import Arrays, PackedModel
-from neural_hive_ml.scoring.tails import Tails
+from neural_hive_ml.scoring.packed import PackedModel
+from neural_hive_ml.scoring.stage import StageDetector
 
 Floats = npt.NDArray[np.float64]
-SECOND = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class StageDetector:
-    """What is normal at one stage: tails of the signals known then, the forest over them, its own tail, the curve."""
-
-    positions: npt.NDArray[np.intp]
-    tails: Tails
-    forest: PackedForest
-    forest_tail: Tails
-    slope: float
-    intercept: float
-
-    def rarities(self, signals: Floats) -> Floats:
-        """Return [n, m + 1]: the rarity of each known signal and, last, of the row as a whole."""
-        each = self.tails.rarity(signals[:, self.positions])
-        whole = self.forest_tail.rarity(self.forest.score(each)[:, None])
-        return np.hstack([each, whole])
-
-    def raw(self, rarities: Floats) -> Floats:
-        """Return [n]: the greatest rarity and half of the second."""
-        two = np.partition(rarities, rarities.shape[1] - 2, axis=1)[:, -2:]
-        return np.asarray(two[:, 1] + SECOND * two[:, 0])
-
-    def probability(self, raw: Floats) -> Floats:
-        """Map raw scores to [0, 1], increasing."""
-        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(self.slope * raw + self.intercept, -500, 500))))
-
-    def with_curve(self, slope: float, intercept: float) -> "StageDetector":
-        """Return the same detector with another curve to [0, 1]."""
-        return replace(self, slope=slope, intercept=intercept)
-
-    def to_arrays(self, stage: str) -> Arrays:
-        """Return the arrays of an artifact."""
-        return {
-            f"{stage}.positions": self.positions.astype(np.int64),
-            f"{stage}.knots": self.tails.knots,
-            f"{stage}.slope": self.tails.slope,
-            f"{stage}.forest_knots": self.forest_tail.knots,
-            f"{stage}.forest_slope": self.forest_tail.slope,
-            f"{stage}.curve": np.array([self.slope, self.intercept]),
-            **self.forest.to_arrays(f"{stage}.forest"),
-        }
-
-    @staticmethod
-    def from_arrays(arrays: Arrays, stage: str) -> "StageDetector":
-        """Read the arrays of an artifact. Raises `ArtifactRefused`."""
-        try:
-            positions = np.asarray(arrays[f"{stage}.positions"], dtype=np.intp)
-            if len(positions) == 0 or positions.min() < 0 or positions.max() >= len(behaviour.SIGNALS):
-                raise ArtifactRefused(f"{stage}: unknown signals", remedy="train the model again")
-            slope, intercept = (float(v) for v in arrays[f"{stage}.curve"])
-            forest = PackedForest.from_arrays(arrays, f"{stage}.forest")
-            tails = Tails.checked(arrays[f"{stage}.knots"], arrays[f"{stage}.slope"], len(positions))
-            whole = Tails.checked(arrays[f"{stage}.forest_knots"], arrays[f"{stage}.forest_slope"], 1)
-        except (KeyError, ValueError) as error:
-            raise ArtifactRefused(
-                f"{stage} arrays are incomplete: {error}", remedy="train the model again"
-            ) from error
-        if forest.columns != len(positions) or not (0 < slope < np.inf and np.isfinite(intercept)):
-            raise ArtifactRefused(f"{stage} arrays do not fit each other", remedy="train the model again")
-        return StageDetector(positions, tails, forest, whole, slope, intercept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +70,13 @@ class AnomalyScorer:
             raise ArtifactRefused(
                 f"policy lacks a threshold in [0, 1] for each stage: {thresholds}", remedy="train the model again"
             )
+        # Detectors point into this list: one written for another list would read the wrong columns.
+        if list(model.documents.get("signals", ())) != list(behaviour.NAMES):
+            raise ArtifactRefused(
+                "it reads other signals than this release makes",
+                remedy="train the model again",
+                kind="feature_set",
+            )
         return AnomalyScorer(
             FeatureBinding.from_document(model.documents["binding"]),
             DurationQuantiles.from_arrays(model.arrays, "duration"),
@@ -169,7 +113,11 @@ class AnomalyScorer:
         threshold = self.thresholds[name]
         anomalous = score >= threshold
         reasons = (
-            contributions(row, log_quantiles[0], signals[0], rarities[0], detector.positions) if anomalous else ()
+            contributions(
+                row, log_quantiles[0], signals[0], rarities[0], detector.positions, self.binding.parameter_names
+            )
+            if anomalous
+            else ()
         )
         return AnomalyVerdict(
             is_anomaly=anomalous,
@@ -207,6 +155,7 @@ def contributions(
     signals: Floats,
     rarities: Floats,
     positions: npt.NDArray[np.intp],
+    parameters: Sequence[str] = (),
     most: int = 3,
 ) -> tuple[Contribution, ...]:
     """Return the rarest signals of a row, rarest first, in plain words; at least one."""
@@ -218,7 +167,7 @@ def contributions(
         if rank > 0 and rarities[k] < 1.5:
             break
         signal = behaviour.SIGNALS[positions[k]]
-        words = words_for(signal, row, log_quantiles, float(signals[positions[k]]))
+        words = words_for(signal, row, log_quantiles, float(signals[positions[k]]), parameters)
         out.append(Contribution(signal.name, float(rarities[k]), words))
     return tuple(out)
 

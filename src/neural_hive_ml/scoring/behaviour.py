@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from neural_hive_ml.features.layout import PARAMETER_SLOTS
 from neural_hive_ml.features.spec import INDEX
 
 Floats = npt.NDArray[np.float64]
@@ -30,21 +31,10 @@ class Signal:
 
 _ALL = (CREATED, RUNNING, ENDED)
 _LATER = (RUNNING, ENDED)
+_SLOTS = range(PARAMETER_SLOTS)
 SIGNALS: Final[tuple[Signal, ...]] = (
-    Signal("slow_for_forecast", "duration_outlier", "ran longer than forecast", 0.5, _LATER),
-    Signal("fast_for_forecast", "duration_outlier", "ran shorter than forecast", 0.5, (ENDED,)),
-    Signal("slow_for_task", "duration_outlier", "ran longer than this task does", 0.5, _LATER),
-    Signal("fast_for_task", "duration_outlier", "ran shorter than this task does", 0.5, (ENDED,)),
-    Signal(
-        "slow_for_owner_task", "duration_outlier", "ran longer than this owner's tickets of this task", 0.5, _LATER
-    ),
-    Signal(
-        "fast_for_owner_task",
-        "duration_outlier",
-        "ran shorter than this owner's tickets of this task",
-        0.5,
-        (ENDED,),
-    ),
+    Signal("slow_run", "duration_outlier", "ran longer than forecast and than this task does", 0.5, _LATER),
+    Signal("fast_run", "duration_outlier", "ran shorter than forecast and than this task does", 0.5, (ENDED,)),
     Signal("near_sla", "timeout_risk", "uses up its SLA", 0.5, _LATER),
     Signal("excess_retries", "excessive_retries", "was retried more than this task is", 0.7, _LATER),
     Signal("error_in_success", "silent_failure", "completed although it carries an error", 1.0, (ENDED,)),
@@ -56,12 +46,23 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("owner_burst", "burst", "came in a burst of this owner's tickets", 0.7, _ALL),
     Signal("task_burst", "burst", "came in a burst of this task's tickets", 0.7, _ALL),
     Signal("same_burst", "burst", "came in a burst of the very same work", 0.7, _ALL),
+    *(
+        Signal(f"parameter_{k + 1}_high", "resource_mismatch", "is larger than tickets have", 0.5, _ALL)
+        for k in _SLOTS
+    ),
+    *(
+        Signal(f"parameter_{k + 1}_low", "resource_mismatch", "is smaller than tickets have", 0.5, _ALL)
+        for k in _SLOTS
+    ),
 )
 NAMES: Final = tuple(s.name for s in SIGNALS)
 # Log spread below which nobody calls a run time surprising: about 10 %.
 _LEAST_SPREAD = 0.10
 # Between the 0.1 and 0.9 quantile of a normal lie 2.5631 standard deviations.
 _SIGMAS = 1.2816
+# From this many of its tickets on a task's own history has a say about its run times.
+_FEWEST_OF_TASK = 3
+_TOLD_BY_TASK = float(np.log1p(_FEWEST_OF_TASK)) - 1e-9
 
 _POSITION = {name: i for i, name in enumerate(NAMES)}
 
@@ -92,12 +93,11 @@ def signals(rows: Floats, log_quantiles: Floats) -> Floats:
     def put(name: str, values: Floats) -> None:
         out[:, _POSITION[name]] = values
 
-    put("slow_for_forecast", known * np.maximum(surprise / above, 0))
-    put("fast_for_forecast", known * ended * (1 - failed) * np.maximum(-surprise / below, 0))
-    for who in ("task", "owner_task"):
-        z = column(f"z_{who}")
-        put(f"slow_for_{who}", np.maximum(z, 0))
-        put(f"fast_for_{who}", ended * (1 - failed) * np.maximum(-z, 0))
+    # A forecast can be off for work of a new kind, and a task's history for a ticket of another size: what both call
+    # strange is.
+    of_task = np.where(column("task_succeeded") >= _TOLD_BY_TASK, column("z_task"), np.nan)
+    put("slow_run", known * np.maximum(np.fmin(surprise / above, of_task), 0))
+    put("fast_run", known * ended * (1 - failed) * np.maximum(np.fmin(-surprise / below, -of_task), 0))
     put("near_sla", known * np.maximum(column("to_sla") + 3.0, 0))
     put("excess_retries", np.maximum(column("excess_retries"), 0))
     put("error_in_success", ended * (1 - failed) * column("error_message"))
@@ -111,4 +111,8 @@ def signals(rows: Floats, log_quantiles: Floats) -> Floats:
     put("owner_burst", np.maximum(column("owner_burst"), 0))
     put("task_burst", np.maximum(column("task_burst"), 0))
     put("same_burst", np.maximum(column("same_burst"), 0))
+    for k in _SLOTS:
+        size = column(f"parameter_{k + 1}")
+        put(f"parameter_{k + 1}_high", size)
+        put(f"parameter_{k + 1}_low", -size)
     return out

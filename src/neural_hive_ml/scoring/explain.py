@@ -1,6 +1,7 @@
 """Why in plain words, with the numbers an operator knows: times, factors, counts."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -35,31 +36,30 @@ def factor(ratio: float) -> str:
     return f"1/{inverse:.0f} of" if inverse >= 2 else f"{ratio:.0%} of"
 
 
-# What a signal of the run time compares it with: how that is called, and the feature that holds it (None: the forecast).
-_USUAL = {
-    "slow_for_forecast": ("the forecast", None),
-    "fast_for_forecast": ("the forecast", None),
-    "slow_for_task": ("this task's median", "task_median"),
-    "fast_for_task": ("this task's median", "task_median"),
-    "slow_for_owner_task": ("this owner's median", "owner_task_median"),
-    "fast_for_owner_task": ("this owner's median", "owner_task_median"),
-}
-
-
 def words_for(
-    signal: Signal, row: npt.NDArray[np.float64], log_quantiles: npt.NDArray[np.float64], value: float
+    signal: Signal,
+    row: npt.NDArray[np.float64],
+    log_quantiles: npt.NDArray[np.float64],
+    value: float,
+    parameters: Sequence[str] = (),
 ) -> str:
-    """Say one signal of one row in plain words."""
+    """Say one signal of one row in plain words; `parameters` are the names of the model's numeric parameters."""
 
     def feature(name: str) -> float:
         return float(row[INDEX[name]])
 
     took = math.expm1(feature("log_duration"))
     verb = "took" if feature("is_ended") > 0 else "has run for"
-    if signal.name in _USUAL:
-        whose, name = _USUAL[signal.name]
-        usual = math.expm1(float(log_quantiles[1]) if name is None else feature(name))
-        return f"{verb} {span(took)}, {factor(took / max(usual, 1))} {whose} of {span(usual)}"
+    if signal.name in ("slow_run", "fast_run"):
+        said = f"{verb} {span(took)}, {_against(took, float(log_quantiles[1]), 'the forecast')}"
+        if feature("task_succeeded") > 0:
+            said += ", " + _against(took, feature("task_median"), "this task's median")
+        return said
+    if signal.name.startswith("parameter_"):
+        k = int(signal.name.split("_")[1])
+        name = parameters[k - 1] if k <= len(parameters) else str(k)
+        size = feature(f"parameter_{k}")
+        return f"parameter {name} ({math.copysign(math.expm1(abs(size)), size):,.4g}) {signal.words}"
     match signal.name:
         case "near_sla":
             return f"{verb} {span(took)}, {math.exp(feature('to_sla')):.0%} of its SLA timeout"
@@ -75,3 +75,8 @@ def words_for(
         case _:
             more = signal.words
     return more
+
+
+def _against(took: float, usual: float, whose: str) -> str:
+    usual_ms = math.expm1(usual)
+    return f"{factor(took / max(usual_ms, 1))} {whose} of {span(usual_ms)}"

@@ -26,8 +26,7 @@ from neural_hive_ml.training.lineage import lineage_of
 from neural_hive_ml.training.quantiles import FittedQuantiles, fit_quantiles
 from neural_hive_ml.training.request import Candidate, Progress, TrainingRequest, silent
 from neural_hive_ml.training.split import TimeSplit, split_by_time
-from neural_hive_ml.training.stage_detector import fit_stage
-from neural_hive_ml.training.threshold import choose_threshold, fit_curve
+from neural_hive_ml.training.stages import fit_stages
 
 Floats = npt.NDArray[np.float64]
 _SIX_HOURS_MS = 21_600_000
@@ -39,40 +38,27 @@ def train_anomaly(columns: TicketColumns, request: TrainingRequest, progress: Pr
     Raises
     ------
     NotEnoughData
-        When there are fewer than `min_samples` tickets or too few with a known run time.
+        When there are fewer than `min_samples` tickets or too few with a known run time; for `learned`, when too few
+        verdicts were settled before the hold-out.
     """
+    algorithm = request.algorithm or "isolation_forest"
     split = split_by_time(columns, request.as_of_ms, request.min_samples)
     binding = bind(columns, request.timezone)
     frame, statistics = build_frame(columns, binding, ("created", "ended"))
     data = duration_rows(columns, frame.of_stage("created"), split)
     progress(f"anomaly: run times of {int(data.fit.sum()):,} tickets, to know a surprise by")
     frozen = _frozen_durations(data, request)
-    judged = judged_rows(columns, binding, split, request.seed)
+    judged = judged_rows(columns, binding, split, request.seed, labels=request.labels)
     progress(
-        f"anomaly: {int((judged.part == 0).sum()):,} rows to learn from, {int(judged.label.sum()):,} injected"
+        f"anomaly: {int((judged.part == 0).sum()):,} rows to learn from, {int((judged.kind != '').sum()):,} of anomalies"
     )
     signals = behaviour.signals(judged.frame.rows, frozen.quantiles.log_quantiles(judged.frame.rows))
-    stage_names = np.array(behaviour.STAGES)[judged.frame.stage]
-    detectors, thresholds, rules, provenance = {}, {}, [], dict(frozen.provenance)
-    for stage in behaviour.STAGES:
-        mine = stage_names == stage
-        fit, validation = mine & (judged.part == 0), mine & (judged.part == 1)
-        detector, forest_bytes = fit_stage(signals[fit], stage, request.seed)
-        raw = detector.raw(detector.rarities(signals[validation]))
-        label = judged.label[validation]
-        slope, intercept = fit_curve(label, raw)
-        detector = detector.with_curve(slope, intercept)
-        chosen = choose_threshold(label, raw)
-        detectors[stage] = detector
-        thresholds[stage] = float(detector.probability(np.array([chosen.raw]))[0])
-        rules.append(
-            f"{stage}: {chosen.rule} (validation precision {chosen.precision:.2f}, recall {chosen.recall:.2f})"
-        )
-        provenance[f"forest-{stage}.skops"] = forest_bytes
-    scorer = AnomalyScorer(binding, frozen.quantiles, detectors, thresholds)
+    fitted = fit_stages(signals, judged, algorithm, request.seed)
+    provenance = {**frozen.provenance, **fitted.provenance}
+    scorer = AnomalyScorer(binding, frozen.quantiles, fitted.detectors, fitted.thresholds)
     cases = _judge(scorer, judged)
-    evaluation = _evaluate(scorer, judged, cases, split, request, rules)
-    model = _pack(scorer, provenance, frame, statistics, judged, columns, request, split, rules)
+    evaluation = _evaluate(scorer, judged, cases, split, request, fitted.rules)
+    model = _pack(scorer, provenance, frame, statistics, judged, columns, request, split, fitted.rules)
     return Candidate(model, evaluation, cases, _figures(scorer, cases))
 
 
@@ -80,7 +66,7 @@ def rescore_anomaly(model: PackedModel, columns: TicketColumns, request: Trainin
     """Let an existing detector answer on the hold-out that `train_anomaly` of the same request judges on."""
     split = split_by_time(columns, request.as_of_ms, request.min_samples)
     scorer = AnomalyScorer.load(model)
-    return _judge(scorer, judged_rows(columns, scorer.binding, split, request.seed))
+    return _judge(scorer, judged_rows(columns, scorer.binding, split, request.seed, labels=request.labels))
 
 
 def _frozen_durations(data: DurationRows, request: TrainingRequest) -> FittedQuantiles:
@@ -154,8 +140,19 @@ def _evaluate(
         slices=tuple(slices),
         notes=(
             "truth: injected anomalies of named kinds, 2 % of tickets; genuine outliers count as false alarms",
+            *_of_verdicts(judged),
             *rules,
         ),
+    )
+
+
+def _of_verdicts(judged: JudgedRows) -> tuple[str, ...]:
+    mine = (judged.part == 2) & (judged.frame.stage == 2)
+    named, cleared = int((judged.verdict[mine] == 1).sum()), int((judged.verdict[mine] == 0).sum())
+    if not named + cleared:
+        return ()
+    return (
+        f"{named} tickets of the hold-out that people called anomalies are truth too; {cleared} they called normal",
     )
 
 

@@ -38,7 +38,7 @@ def raw_forest_baseline(judged: JudgedRows, seed: int) -> tuple[BaselineFigure, 
     ended = judged.frame.stage == 2
     x = judged.frame.rows[ended][:, [INDEX[name] for name in _RAW]].astype(np.float32)
     part, label = judged.part[ended], judged.label[ended]
-    forest = IsolationForest(n_estimators=100, random_state=seed, n_jobs=1).fit(x[part == 0])
+    forest = IsolationForest(n_estimators=100, random_state=seed, n_jobs=1).fit(x[(part == 0) & (label == 0)])
     raw = np.full(len(x), np.nan)
     later = part > 0
     raw[later] = -forest.score_samples(x[later])

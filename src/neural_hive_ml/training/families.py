@@ -1,5 +1,6 @@
 """One door to the model families: train a candidate, or score a champion on the same hold-out."""
 
+from neural_hive_ml.conventions import ANOMALY_ALGORITHMS
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.evaluation.cases import HoldoutCases
 from neural_hive_ml.scoring.packed import PackedModel
@@ -8,7 +9,7 @@ from neural_hive_ml.training.request import Candidate, Progress, TrainingRequest
 
 # What there is a trainer for, by family; a load model's own trainer knows its kinds. A model registered under the name of
 # another algorithm would be a lie.
-ALGORITHMS: dict[str, tuple[str, ...]] = {"anomaly": ("isolation_forest",), "scheduling": ("xgboost",)}
+ALGORITHMS: dict[str, tuple[str, ...]] = {"anomaly": ANOMALY_ALGORITHMS, "scheduling": ("xgboost",)}
 
 
 def train_family(columns: TicketColumns, request: TrainingRequest, progress: Progress = silent) -> Candidate:

@@ -8,6 +8,7 @@ from neural_hive_ml.evaluation.cases import HoldoutCases
 from neural_hive_ml.evaluation.figure import Figure
 from neural_hive_ml.evaluation.verdict import Evaluation
 from neural_hive_ml.scoring.packed import PackedModel
+from neural_hive_ml.training.labels import TicketLabel
 
 __all__ = ["Candidate", "Figure", "Progress", "TrainingRequest", "TuningBudget", "requests_for", "silent"]
 
@@ -30,7 +31,8 @@ class TuningBudget:
 class TrainingRequest:
     """One training: data as of `as_of_ms` (UTC ms), `window_days` back from it.
 
-    `algorithm` None means the family's default; `horizon_minutes` only for load.
+    `algorithm` None means the family's default; `horizon_minutes` only for load; `labels` only for anomaly: what people
+    had said of tickets before `as_of_ms`.
     """
 
     family: Family
@@ -43,6 +45,7 @@ class TrainingRequest:
     tuning: TuningBudget | None = None
     timezone: str = "UTC"
     threads: int = 2
+    labels: tuple[TicketLabel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,34 +1,38 @@
-"""Learn what is normal at one stage: tails of its signals and an isolation forest over their rarities."""
+"""Learn what is normal at one stage: tails of its signals, and a forest or an autoencoder over their rarities."""
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neural_hive_ml.errors import NotEnoughData
 from neural_hive_ml.scoring import behaviour
-from neural_hive_ml.scoring.anomaly import StageDetector
+from neural_hive_ml.scoring.autoencoder import PackedAutoencoder
+from neural_hive_ml.scoring.forest import PackedForest
 from neural_hive_ml.scoring.forest_pack import pack_forest
+from neural_hive_ml.scoring.stage import StageDetector
 from neural_hive_ml.scoring.tails import fit_tails
+from neural_hive_ml.training.autoencoder import fit_autoencoder
+from neural_hive_ml.training.provenance import skops_bytes
 
 Floats = npt.NDArray[np.float64]
 TREES = 100
 SUBSAMPLE = 1024
-# The forest's score moves by hundredths: this much beyond its own tail is one step.
+# The least step beyond its own tail that counts: a forest's score moves by hundredths, an error by tenths.
 _FOREST_SCALE = 0.05
+_ERROR_SCALE = 0.2
 _FEWEST = 50
 
 
-def fit_stage(signals: Floats, stage: str, seed: int) -> tuple[StageDetector, bytes]:
+def fit_stage(signals: Floats, stage: str, seed: int, algorithm: str) -> tuple[StageDetector, bytes]:
     """Fit on the signals [n, len(SIGNALS)] of one stage; returns the detector, its curve still flat, and the
-    library's own forest as skops bytes.
+    library's own forest or autoencoder as skops bytes.
 
     Raises
     ------
     NotEnoughData
         When there are fewer than 50 rows.
     """
-    from sklearn.ensemble import IsolationForest
-    from skops.io import dumps
-
     if len(signals) < _FEWEST:
         raise NotEnoughData(
             f"{len(signals)} rows at stage {stage}, {_FEWEST} needed",
@@ -40,9 +44,21 @@ def fit_stage(signals: Floats, stage: str, seed: int) -> tuple[StageDetector, by
     scales = np.array([behaviour.SIGNALS[i].scale for i in positions])
     tails = fit_tails(signals[:, positions], scales)
     rarities = tails.rarity(signals[:, positions])
+    whole: PackedForest | PackedAutoencoder
+    if algorithm == "autoencoder":
+        whole, estimator = fit_autoencoder(rarities, seed)
+        scale = _ERROR_SCALE
+    else:
+        whole, estimator = _fit_forest(rarities, seed)
+        scale = _FOREST_SCALE
+    whole_tail = fit_tails(whole.score(rarities)[:, None], np.array([scale]))
+    return StageDetector(positions, tails, whole, whole_tail, slope=1.0, intercept=0.0), skops_bytes(estimator)
+
+
+def _fit_forest(rarities: Floats, seed: int) -> tuple[PackedForest, Any]:
+    from sklearn.ensemble import IsolationForest
+
     estimator = IsolationForest(
-        n_estimators=TREES, max_samples=min(SUBSAMPLE, len(signals)), random_state=seed, n_jobs=1
+        n_estimators=TREES, max_samples=min(SUBSAMPLE, len(rarities)), random_state=seed, n_jobs=1
     ).fit(rarities.astype(np.float32))
-    forest = pack_forest(estimator)
-    forest_tail = fit_tails(forest.score(rarities)[:, None], np.array([_FOREST_SCALE]))
-    return StageDetector(positions, tails, forest, forest_tail, slope=1.0, intercept=0.0), dumps(estimator)
+    return pack_forest(estimator), estimator

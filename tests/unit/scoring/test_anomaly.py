@@ -132,7 +132,7 @@ def test_an_ordinary_ticket_is_ordinary() -> None:
             {"capability_anomaly"},
             "asks for capabilities",
         ),
-        (lambda t: replace(t, parameters={"items": str(10**14)}), {"resource_mismatch"}, "another magnitude"),
+        (lambda t: replace(t, parameters={"items": str(10**14)}), {"resource_mismatch"}, "parameter"),
     ],
 )
 def test_what_was_done_to_a_ticket_is_what_is_said(change: object, kinds: set[str], words: str) -> None:
@@ -198,7 +198,7 @@ def test_a_policy_without_a_threshold_for_each_stage_is_refused(thresholds: dict
         lambda a: a.update({"ended.knots": a["ended.knots"][:, ::-1]}),
         lambda a: a.update({"ended.slope": a["ended.slope"][1:]}),
         lambda a: a.update({"ended.slope": -a["ended.slope"]}),
-        lambda a: a.update({"running.forest_knots": a["running.forest_knots"][:, :3]}),
+        lambda a: a.update({"running.whole_knots": a["running.whole_knots"][:, :3]}),
         lambda a: a.update({"running.curve": np.array([1.0])}),
         lambda a: a.update({"running.curve": np.array([np.nan, 0.0])}),
         lambda a: a.update({"running.curve": np.array([-1.0, 0.0])}),

@@ -13,12 +13,8 @@ from neural_hive_ml.scoring.explain import factor, span, words_for
 
 MINUTE = math.log1p(60_000.0)
 EXPECTED = {
-    "slow_for_forecast": "took 10 min, 10x the forecast of 1 min",
-    "fast_for_forecast": "took 10 min, 10x the forecast of 1 min",
-    "slow_for_task": "took 10 min, 5x this task's median of 2 min",
-    "fast_for_task": "took 10 min, 5x this task's median of 2 min",
-    "slow_for_owner_task": "took 10 min, 1/4 of this owner's median of 40 min",
-    "fast_for_owner_task": "took 10 min, 1/4 of this owner's median of 40 min",
+    "slow_run": "took 10 min, 10x the forecast of 1 min, 5x this task's median of 2 min",
+    "fast_run": "took 10 min, 10x the forecast of 1 min, 5x this task's median of 2 min",
     "near_sla": "took 10 min, 50% of its SLA timeout",
     "excess_retries": "7 retries; this task's mean is 0.5",
     "error_in_success": "completed although it carries an error",
@@ -30,6 +26,8 @@ EXPECTED = {
     "owner_burst": "came in a burst of this owner's tickets (100.0x the hourly rate of its day)",
     "task_burst": "came in a burst of this task's tickets (100.0x the hourly rate of its day)",
     "same_burst": "came in a burst of the very same work (100.0x the hourly rate of its day)",
+    **{f"parameter_{k}_high": f"parameter p{k} ({1000 * k:,}) is larger than tickets have" for k in range(1, 9)},
+    **{f"parameter_{k}_low": f"parameter p{k} ({1000 * k:,}) is smaller than tickets have" for k in range(1, 9)},
 }
 
 
@@ -37,8 +35,8 @@ def row(**features: float) -> np.ndarray:
     out = np.zeros(len(NAMES))
     values = {
         "log_duration": math.log1p(600_000), "is_ended": 1.0, "task_median": math.log1p(120_000),
-        "owner_task_median": math.log1p(2_400_000), "to_sla": math.log(0.5), "log_retries": math.log1p(7),
-        "task_retries": math.log1p(0.5),
+        "task_succeeded": math.log1p(9), "to_sla": math.log(0.5), "log_retries": math.log1p(7),
+        "task_retries": math.log1p(0.5), **{f"parameter_{k}": math.log1p(1000 * k) for k in range(1, 9)},
     } | features  # fmt: skip
     for name, value in values.items():
         out[INDEX[name]] = value
@@ -47,13 +45,26 @@ def row(**features: float) -> np.ndarray:
 
 @pytest.mark.parametrize("signal", behaviour.SIGNALS, ids=behaviour.NAMES)
 def test_each_signal_has_its_own_words(signal: behaviour.Signal) -> None:
-    said = words_for(signal, row(), np.full(3, MINUTE), math.log(100.0))
+    said = words_for(signal, row(), np.full(3, MINUTE), math.log(100.0), [f"p{k}" for k in range(1, 9)])
     assert said == EXPECTED[signal.name]
 
 
 def test_a_running_ticket_has_not_taken_anything_yet() -> None:
     said = words_for(behaviour.SIGNALS[0], row(is_ended=0.0, is_running=1.0), np.full(3, MINUTE), 1.0)
     assert said.startswith("has run for 10 min, 10x")
+
+
+def test_a_task_without_history_is_compared_with_the_forecast_alone() -> None:
+    said = words_for(behaviour.SIGNALS[0], row(task_succeeded=0.0), np.full(3, MINUTE), 1.0)
+    assert said == "took 10 min, 10x the forecast of 1 min"
+
+
+@given(st.integers(1, 8), st.floats(-40, 40))
+def test_a_parameter_without_a_name_goes_by_its_number(slot: int, size: float) -> None:
+    signal = next(s for s in behaviour.SIGNALS if s.name == f"parameter_{slot}_low")
+    assert words_for(signal, row(**{f"parameter_{slot}": size}), np.zeros(3), 0.0).startswith(
+        f"parameter {slot} ("
+    )
 
 
 SPANS = {
