@@ -110,9 +110,7 @@ def test_figures_can_be_drawn(family: str, made: object) -> None:
             assert np.isfinite(values).all()
 
 
-@pytest.mark.parametrize(
-    ("family", "algorithm"), [("anomaly", "x"), ("scheduling", "y"), ("load", "z")]
-)
+@pytest.mark.parametrize(("family", "algorithm"), [("anomaly", "x"), ("scheduling", "y"), ("load", "z")])
 def test_an_algorithm_without_a_trainer_is_not_trained_as_another(family: str, algorithm: str) -> None:
     asked = replace(request(family, generated()), algorithm=algorithm, horizon_minutes=60)
     with pytest.raises(UsageError, match=f"{algorithm}"):
