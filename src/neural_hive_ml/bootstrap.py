@@ -183,6 +183,7 @@ def prediction_log(settings: Settings, metrics: "PredictingMetrics", clock: Cloc
 
 def guard_agents(settings: Settings) -> "GuardAgents":
     """Wire the guard-agents service; imports no trainer and no mlflow."""
+    from neural_hive_ml.bootstrap_events import event_desk, event_readers
     from neural_hive_ml.bootstrap_streams import open_broker, ticket_readers
     from neural_hive_ml.observability.derived import StateDerivedCollector
     from neural_hive_ml.observability.metrics import guard_agents_metrics
@@ -191,7 +192,7 @@ def guard_agents(settings: Settings) -> "GuardAgents":
     from neural_hive_ml.serving.guard_agents.rows import CachedRows
     from neural_hive_ml.serving.guard_agents.scoring import TicketScoring
     from neural_hive_ml.serving.guard_agents.shadow import TicketShadow
-    from neural_hive_ml.serving.guard_agents.ticket_stream import nowhere
+    from neural_hive_ml.serving.guard_agents.ticket_stream import in_turn
     from neural_hive_ml.serving.shadow import Shadow, ShadowQueue
     from neural_hive_ml.serving.statistics_source import LiveStatistics
 
@@ -212,11 +213,13 @@ def guard_agents(settings: Settings) -> "GuardAgents":
     if log is not None:
         log.written = count_reviews(metrics)
         verdicts = VerdictLog(log, settings.number("REVIEW_AUDIT_SHARE"))
-    sink = nowhere if verdicts is None else verdicts.sink
     broker = open_broker(settings)
-    readers: tuple[Background, ...] = (queue,) if log is None else (queue, log)
+    desk = event_desk(settings, scoring, metrics, verdicts)
+    sink = desk.results.of_tickets if verdicts is None else in_turn(verdicts.sink, desk.results.of_tickets)
+    readers: tuple[Background, ...] = (queue, desk.results) if log is None else (queue, desk.results, log)
     if broker is not None:
         readers += ticket_readers(settings, broker, scoring, metrics, lambda: open_state(settings), sink)
+        readers += event_readers(settings, broker, desk)
     return GuardAgents(
         scoring,
         metrics,
@@ -226,6 +229,7 @@ def guard_agents(settings: Settings) -> "GuardAgents":
         () if broker is None else (broker.close,),
         verdicts,
         (shadow.slot,),
+        desk,
     )
 
 

@@ -54,6 +54,7 @@ TICKETS: Final = "execution_tickets"
 QUARANTINE: Final = "ticket_quarantine"
 PREDICTIONS: Final = "model_predictions"
 SHADOW_PREDICTIONS: Final = "shadow_predictions"
+THREATS: Final = "threat_detections"
 OUTCOMES: Final = "ticket_outcomes"
 VERDICTS: Final = "human_verdicts"
 DRIFT_RECORDS: Final = "drift_monitoring"
@@ -81,6 +82,12 @@ PORTS: Final[dict[str, int]] = {
     "alertmanager": 9093,
     "guard-agents-metrics": 9101,
 }
+
+# What guard-agents leaves in Redis for the platform, under the platform's own keys, with its times to live.
+THREAT_KEY: Final = "anomaly:{threat_type}:{epoch}"
+THREAT_TTL_SECONDS: Final = 3_600
+THRESHOLDS_KEY: Final = "adaptive_thresholds"
+THRESHOLDS_TTL_SECONDS: Final = 86_400
 
 # Anomaly types (compatibility.md 4.3) and threat types (6.2): closed label sets.
 ANOMALY_TYPES: Final = (

@@ -35,6 +35,14 @@ class InvalidTicket(HiveError):
         self.field = field
 
 
+class InvalidEvent(HiveError):
+    """A document is not a platform event; `field` is the dotted path of the first fault."""
+
+    def __init__(self, what: str, *, field: str = "", remedy: str = "") -> None:
+        super().__init__(f"{field}: {what}" if field else what, remedy=remedy)
+        self.field = field
+
+
 class NotEnoughData(HiveError):
     """Fewer usable rows than a step needs; `have` and `need` are row counts."""
 

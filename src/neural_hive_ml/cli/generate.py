@@ -9,6 +9,7 @@ import click
 from neural_hive_ml.cli.generated import filled, write_or_check
 from neural_hive_ml.dashboards.files import dashboard_files
 from neural_hive_ml.observability.metrics_page import metrics_page
+from neural_hive_ml.serving.guard_agents.threat_rules import load_rules, rules_table
 from neural_hive_ml.settings import checkout_root
 from neural_hive_ml.slo.alertmanager import alertmanager_config
 from neural_hive_ml.slo.pages import RUNBOOKS, runbook_index, sections
@@ -33,7 +34,10 @@ def _pages() -> Mapping[str, str]:
     pages = {"docs/metrics.md": metrics_page(), f"{RUNBOOKS}/index.md": runbook_index(objectives)}
     checkout = checkout_root()
     # An installed package has no pages that people wrote, and so none to fill.
-    return pages if checkout is None else pages | filled(sections(objectives), checkout)
+    if checkout is None:
+        return pages
+    parts = {("docs/serving.md", "threat rules"): rules_table(load_rules())}
+    return pages | filled(sections(objectives) | parts, checkout)
 
 
 # Each gives path -> text. Whoever generates a file adds its producer here.

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from neural_hive_ml.observability.metrics import GuardAgentsMetrics
 from neural_hive_ml.serving.guard_agents.counting import count_answer
+from neural_hive_ml.serving.guard_agents.event_desk import EventDesk
 from neural_hive_ml.serving.guard_agents.records import VerdictLog
 from neural_hive_ml.serving.guard_agents.scoring import TicketAnswer, TicketScoring
 from neural_hive_ml.serving.http.answers import json_answer
@@ -57,11 +58,12 @@ class GuardAgents:
     closing: Sequence[Callable[[], Awaitable[None]]] = ()
     log: VerdictLog | None = None
     challengers: Sequence[ModelSlot] = ()
+    desk: EventDesk | None = None
 
     def app(self) -> Starlette:
         """Return the ASGI app."""
         service = PredictingService(self._watch, self.gate, self._state, self.readers, self.closing)
-        endpoints = (
+        endpoints: tuple[Endpoint, ...] = (
             Endpoint(
                 "/api/v1/tickets/score", self.score, TicketAnswer, "POST", "score", "tickets_score", Ticket,
                 (STAGE, AT_MS), Example(TICKET, EXAMPLE_ANSWER),
@@ -71,6 +73,8 @@ class GuardAgents:
                 "tickets_score_batch", TicketBatch, example=Example(BATCH, {"results": [EXAMPLE_ANSWER]}),
             ),
         )  # fmt: skip
+        if self.desk is not None:
+            endpoints = (*endpoints, *self.desk.endpoints())
         return service.app("guard-agents", __doc__ or "", endpoints)
 
     async def score(self, request: Request) -> Response:

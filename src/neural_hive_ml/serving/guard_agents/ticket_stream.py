@@ -36,6 +36,16 @@ def nowhere(_: Sequence[Scored]) -> None:
     """Keep no answers."""
 
 
+def in_turn(*sinks: Callable[[Sequence[Scored]], None]) -> Callable[[Sequence[Scored]], None]:
+    """Return a sink that gives answers to several; what one had before another failed comes to it again."""
+
+    def give(scored: Sequence[Scored]) -> None:
+        for sink in sinks:
+            sink(scored)
+
+    return give
+
+
 @dataclass(slots=True)
 class TicketStream:
     """See `streams.worker.Handler`. `sink` makes a batch of answers durable before its messages are committed; it runs

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from neural_hive_ml.errors import (
     Conflict,
     HiveError,
+    InvalidEvent,
     InvalidTicket,
     NotFound,
     RegistryUnavailable,
@@ -54,8 +55,9 @@ class Problem(Exception):
 def problem_of(error: HiveError) -> Problem:
     """Map an expected error to a problem; the one place where errors meet HTTP codes."""
     match error:
-        case InvalidTicket():
-            return Problem(422, "Not an execution ticket", error.what, field=error.field, remedy=error.remedy)
+        case InvalidTicket() | InvalidEvent():
+            what = "an execution ticket" if isinstance(error, InvalidTicket) else "a platform event"
+            return Problem(422, f"Not {what}", error.what, field=error.field, remedy=error.remedy)
         case UsageError():
             return Problem(400, "Bad request", error.what, remedy=error.remedy)
         case NotFound():

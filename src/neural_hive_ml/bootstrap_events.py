@@ -1,0 +1,99 @@
+"""Composition root of platform events: the detector, where its threats go, the streams that events come from."""
+
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neural_hive_ml.clock import SystemClock
+from neural_hive_ml.errors import UsageError
+from neural_hive_ml.settings import Settings
+from neural_hive_ml.streams.port import Broker
+from neural_hive_ml.streams.worker import StreamWorker
+
+if TYPE_CHECKING:
+    import redis
+
+    from neural_hive_ml.observability.metrics import GuardAgentsMetrics
+    from neural_hive_ml.serving.guard_agents.event_desk import EventDesk
+    from neural_hive_ml.serving.guard_agents.records import VerdictLog
+    from neural_hive_ml.serving.guard_agents.scoring import TicketScoring
+    from neural_hive_ml.serving.service import Background
+
+
+def event_desk(
+    settings: Settings, scoring: "TicketScoring", metrics: "GuardAgentsMetrics", log: "VerdictLog | None"
+) -> "EventDesk":
+    """Wire the detector and its results. Raises `UsageError` for a rules file that cannot be read."""
+    from neural_hive_ml.bootstrap import open_state
+    from neural_hive_ml.serving.guard_agents.event_desk import EventDesk
+    from neural_hive_ml.serving.guard_agents.threat_results import ThreatResults
+    from neural_hive_ml.serving.guard_agents.threat_rules import load_rules
+    from neural_hive_ml.serving.guard_agents.threats import ThreatDetector
+    from neural_hive_ml.serving.guard_agents.thresholds import Thresholds
+
+    rules, thresholds, clock = load_rules(_rules_text(settings)), Thresholds(), SystemClock()
+    detector = ThreatDetector(rules, thresholds, scoring, clock, log)
+    client = _redis(settings)
+    results = ThreatResults(lambda: open_state(settings), client, thresholds, rules, metrics, clock)
+    return EventDesk(detector, results, metrics)
+
+
+def event_readers(settings: Settings, broker: Broker, desk: "EventDesk") -> "tuple[Background, ...]":
+    """Wire the readers of the platform's event streams."""
+    from neural_hive_ml.serving.guard_agents.event_stream import EventStream
+
+    group, name = settings.text("KAFKA_CONSUMER_GROUP"), f"{socket.gethostname()}-{os.getpid()}"
+    metrics = desk.metrics
+
+    def reader(topic: str, label: str, default_type: str) -> StreamWorker:
+        def count(outcome: str) -> None:
+            if outcome == "dead":
+                metrics.dead_letters.inc(label)
+
+        def show_lag(lag: int | None) -> None:
+            if lag is None:
+                metrics.stream_lag.clear(label)
+            else:
+                metrics.stream_lag.set(lag, label)
+
+        handler = EventStream(desk.detector, desk.results, metrics, default_type)
+        return StreamWorker(broker, topic, group, name, handler, SystemClock(), observe=count, show_lag=show_lag)
+
+    return (
+        reader(settings.text("KAFKA_INCIDENTS_TOPIC"), "events", "security_incident"),
+        reader(settings.text("KAFKA_ORCHESTRATION_INCIDENTS_TOPIC"), "resource_events", "resource_metrics"),
+    )
+
+
+def _rules_text(settings: Settings) -> str:
+    file = settings.text("THREAT_RULES_FILE")
+    if not file:
+        return ""
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"THREAT_RULES_FILE={file} cannot be read: {error}", remedy="mount it, or unset the variable"
+        ) from None
+
+
+def _redis(settings: Settings) -> "redis.Redis | None":
+    url = settings.text("REDIS_URL")
+    if not url:
+        return None
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    seconds = settings.number("STORE_TIMEOUT_SECONDS")
+    try:
+        return redis.Redis.from_url(
+            url,
+            socket_timeout=seconds,
+            socket_connect_timeout=seconds,
+            retry=Retry(NoBackoff(), 0),
+            client_name="neural-hive-ml",
+        )
+    except ValueError as error:
+        raise UsageError(f"REDIS_URL is no Redis URL: {error}", remedy="redis://:password@host:6379/0") from None
