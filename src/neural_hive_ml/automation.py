@@ -4,11 +4,20 @@ from collections.abc import Callable, Sequence
 
 from neural_hive_ml.clock import HOUR_MS
 from neural_hive_ml.feedback.quality import QualityRules
+from neural_hive_ml.conventions import RETRAINING_ACTOR, family_of
 from neural_hive_ml.flow import ModelResult, Rules, Workspace, train
+from neural_hive_ml.registry.sign import load_verify_keys
+from neural_hive_ml.retraining.control import pause_of
 from neural_hive_ml.retraining.deadline import deadline
-from neural_hive_ml.retraining.events import TrainingOutcome, family_of
+from neural_hive_ml.retraining.events import TrainingOutcome
 from neural_hive_ml.retraining.job import Desk
 from neural_hive_ml.retraining.policy import Policy
+from neural_hive_ml.rollout.announce import send_waiting
+from neural_hive_ml.rollout.check import Checked, check
+from neural_hive_ml.rollout.check import Desk as RolloutDesk
+from neural_hive_ml.rollout.policy import Policy as RolloutPolicy
+from neural_hive_ml.rollout.start import MODES
+from neural_hive_ml.rollout.webhook import Webhook
 from neural_hive_ml.settings import Settings
 from neural_hive_ml.slo.spec import load_objectives
 from neural_hive_ml.training.request import TrainingRequest
@@ -25,11 +34,13 @@ def desk_of(settings: Settings, workspace: Workspace, progress: Callable[[str], 
             floor_profile=settings.text("FLOOR_PROFILE"),
             promote_if_better=True,
             allow_synthetic=settings.flag("ALLOW_SYNTHETIC_FALLBACK"),
-            actor="retraining-policy",
+            actor=RETRAINING_ACTOR,
+            rollout=next(mode for mode in MODES if mode == settings.text("ROLLOUT_MODE")),
         )
         requests = [_request(name, as_of_ms, settings) for name in names]
         with deadline(TRAIN_SECONDS):
             results = train(requests, workspace, rules, progress)
+        announce(settings, workspace)
         return [_outcome(name, result) for name, result in zip(names, results, strict=True)]
 
     return Desk(
@@ -43,6 +54,42 @@ def desk_of(settings: Settings, workspace: Workspace, progress: Callable[[str], 
         quality=quality_rules(settings),
         window_hours=settings.number("DRIFT_WINDOW_HOURS"),
         progress=progress,
+        rollout=lambda: check_rollouts(settings, workspace, progress),
+    )
+
+
+def check_rollouts(settings: Settings, workspace: Workspace, progress: Callable[[str], None]) -> Sequence[Checked]:
+    """Look at every rollout, act, and send what waits to be announced."""
+    state, clock = workspace.state, workspace.clock
+    pause, keys = pause_of(state), settings.text("HIVE_VERIFY_KEYS")
+    desk = RolloutDesk(
+        state=state,
+        registry=workspace.registry,
+        ledger=workspace.ledger,
+        clock=clock,
+        policy=rollout_policy_of(settings),
+        tickets=workspace.tickets,
+        paused_until_ms=0 if pause is None else pause.until_ms,
+        keys=load_verify_keys(keys) if keys else (),
+        progress=progress,
+    )
+    found = check(desk)
+    announce(settings, workspace)
+    return found
+
+
+def announce(settings: Settings, workspace: Workspace) -> None:
+    """Send what waits in the outbox of announcements."""
+    url = settings.text("ROLLOUT_WEBHOOK_URL")
+    send_waiting(workspace.state, Webhook(url) if url else None, now_ms=workspace.clock.now_ms())
+
+
+def rollout_policy_of(settings: Settings) -> RolloutPolicy:
+    """Read the rollout policy from the settings."""
+    return RolloutPolicy(
+        least_hours=settings.number("ROLLOUT_SHADOW_HOURS"),
+        most_hours=settings.number("ROLLOUT_SHADOW_MOST_HOURS"),
+        least_pairs=settings.integer("ROLLOUT_LEAST_PREDICTIONS"),
     )
 
 
@@ -87,4 +134,5 @@ def _outcome(name: str, result: ModelResult) -> TrainingOutcome:
         verdict=str(verdict.outcome) if verdict else "",
         reasons=verdict.reasons if verdict else (),
         error=result.error,
+        shadow=result.shadow,
     )

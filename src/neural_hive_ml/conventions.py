@@ -40,6 +40,17 @@ GUIDE_MODELS: Final = (
     *(load_model_name(minutes) for minutes in LOAD_HORIZONS_MINUTES),
     scheduling_model_name(),
 )
+
+
+def family_of(name: str) -> Family:
+    """Return the family of a registered model name.
+
+    >>> family_of("load-predictor-60m")
+    'load'
+    """
+    return next(family for family in FAMILIES if name.startswith(family))
+
+
 EXPERIMENT_PREFIX: Final = "neural-hive-ml-"
 
 # Registry words. The alias is the truth, the stage follows it so that the guide's snippets work.
@@ -67,6 +78,15 @@ RETRAINING_CONTROL: Final = "ml_retraining_control"
 LEDGER: Final = "decision_ledger"
 LEASES: Final = "leases"
 ALIAS_RECORDS: Final = "model_alias_records"
+ROLLOUTS: Final = "ml_rollout_decisions"
+ROLLOUT_CHECKS: Final = "ml_rollout_checks"
+ANNOUNCEMENTS: Final = "ml_announcements"
+
+# Who acts on behalf of nobody. What anybody else decided, automation does not undo.
+RETRAINING_ACTOR: Final = "retraining-policy"
+ROLLOUT_ACTOR: Final = "rollout-policy"
+TRAINING_ACTOR: Final = "training-job"
+AUTOMATION: Final = frozenset({RETRAINING_ACTOR, ROLLOUT_ACTOR, TRAINING_ACTOR})
 
 # The platform's role of administrators in its tokens; here it stands for every role.
 ALL_ROLES_CLAIM: Final = "neural-hive-admin"

@@ -15,10 +15,13 @@ from neural_hive_ml.conventions import CHAMPION, GUIDE_MODELS
 from neural_hive_ml.errors import Conflict, HiveError, NotEnoughData, RegistryUnavailable, StoreUnavailable
 from neural_hive_ml.evaluation.verdict import Evaluation, Outcome, Verdict
 from neural_hive_ml.ledger.chain import Ledger
+from neural_hive_ml.registry.alias_record import read_record
 from neural_hive_ml.registry.port import ModelVersion, Registry
-from neural_hive_ml.registry.promotion import promote, reconcile
+from neural_hive_ml.registry.promotion import challenge, promote, reconcile
 from neural_hive_ml.retraining.events import record_run
-from neural_hive_ml.retraining.job import note_of
+from neural_hive_ml.rollout.announce import noting
+from neural_hive_ml.rollout.history import answered_since
+from neural_hive_ml.rollout.start import Mode, Way, way
 from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.tickets.as_of import as_of
 from neural_hive_ml.tickets.columns import TicketColumns, concat
@@ -53,11 +56,13 @@ class Rules:
     allow_below_floor: bool = False
     allow_synthetic: bool = False
     actor: str = "operator"
+    rollout: Mode = "direct"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
-    """What became of one asked-for model; `error` says why when it was not judged."""
+    """What became of one asked-for model; `error` says why when it was not judged. A winner is `promoted`, or runs in
+    `shadow` first."""
 
     request: TrainingRequest
     status: Status
@@ -67,6 +72,7 @@ class ModelResult:
     candidate: Candidate | None = None
     promoted: bool = False
     error: str = ""
+    shadow: bool = False
 
 
 def read_window(tickets: TicketStore, as_of_ms: int, window_days: int) -> TicketColumns:
@@ -103,7 +109,7 @@ def _mend(workspace: Workspace, at_ms: int, progress: Progress) -> None:
     for name in GUIDE_MODELS:
         try:
             mended = reconcile(
-                workspace.registry, workspace.state, (name,), at_ms=at_ms, note=note_of(workspace.ledger)
+                workspace.registry, workspace.state, (name,), at_ms=at_ms, note=noting(workspace.ledger)
             )
         except Conflict as error:
             progress(f"{name}: left to who is moving it: {error}")
@@ -153,19 +159,47 @@ def train_one(
         candidate.model, candidate.evaluation, verdict, card_files(candidate, verdict)
     )
     _write_down(version, verdict, workspace, rules)
-    live = rules.promote_if_better and verdict.outcome is Outcome.PROMOTE
-    if live:
-        promote(
-            workspace.registry,
-            workspace.state,
-            version,
-            actor=rules.actor,
-            reason="; ".join(verdict.reasons),
-            at_ms=workspace.clock.now_ms(),
-            note=note_of(workspace.ledger),
-        )
+    taken: Way = "held"
+    if rules.promote_if_better and verdict.outcome is Outcome.PROMOTE:
+        taken = _go_live(version, verdict, workspace, rules, progress)
+    return ModelResult(
+        request,
+        "judged",
+        version,
+        verdict,
+        candidate.evaluation,
+        candidate,
+        promoted=taken == "direct",
+        shadow=taken == "shadow",
+    )
+
+
+def _go_live(
+    version: ModelVersion, verdict: Verdict, workspace: Workspace, rules: Rules, progress: Progress
+) -> Way:
+    """Make a winner the champion, or let it run in shadow first."""
+    name, state, now_ms = version.name, workspace.state, workspace.clock.now_ms()
+    answering = answered_since(state, name, now_ms - DAY_MS)
+    taken, why = way(rules.rollout, read_record(state, name), answering=answering)
+    reason, note = "; ".join(verdict.reasons), noting(workspace.ledger)
+    if taken == "direct":
+        promote(workspace.registry, state, version, actor=rules.actor, reason=reason, at_ms=now_ms, note=note)
         progress(f"{name}: version {version.version} is the champion (stage Production)")
-    return ModelResult(request, "judged", version, verdict, candidate.evaluation, candidate, promoted=live)
+    elif taken == "shadow":
+        challenge(
+            workspace.registry,
+            state,
+            name,
+            version.version,
+            actor=rules.actor,
+            reason=reason,
+            at_ms=now_ms,
+            note=note,
+        )
+        progress(f"{name}: version {version.version} runs in shadow first: {why}")
+    else:
+        progress(f"{name}: version {version.version} is registered only: {why}")
+    return taken
 
 
 def _write_down(version: ModelVersion, verdict: Verdict, workspace: Workspace, rules: Rules) -> None:

@@ -112,6 +112,32 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("RETRAINING_WINDOW_DAYS", "90", None, "data window of a drift-triggered retraining"),
     Setting("RETRAINING_COOLDOWN_HOURS", "24", None, "least time between two retrainings of a model"),
     Setting("RETRAINING_WEEKLY_BUDGET", "3", None, "most automatic retrainings of a model in 7 days"),
+    # Rollout.
+    Setting(
+        "ROLLOUT_MODE",
+        "auto",
+        None,
+        "how the retraining job's winners go live: direct, shadow first, or auto (shadow where services answer)",
+        one_of=("direct", "shadow", "auto"),
+    ),
+    Setting("ROLLOUT_SHADOW_HOURS", "24", None, "least time in shadow before a challenger is promoted"),
+    Setting(
+        "ROLLOUT_SHADOW_MOST_HOURS", "168", None, "time in shadow after which a challenger without an answer ends"
+    ),
+    Setting(
+        "ROLLOUT_LEAST_PREDICTIONS",
+        "200",
+        None,
+        "least predictions in shadow before promotion (forecasts: a tenth)",
+    ),
+    Setting("ROLLOUT_CHECK_MINUTES", "15", None, "minutes between looks at rollouts (hive-ml rollout check)"),
+    Setting(
+        "ROLLOUT_WEBHOOK_URL",
+        "",
+        None,
+        "webhook (Slack's JSON) told of promotions and rollbacks; empty: nobody is told",
+        secret=True,
+    ),
     # Services.
     Setting("HIVE_HOST", "127.0.0.1", "0.0.0.0", "address the services listen on"),  # noqa: S104 - pods listen on all
     Setting(

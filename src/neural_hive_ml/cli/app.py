@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("models", "List, inspect, compare, promote and roll back registered models."),
     "quality": ("quality", "Measure live quality from outcomes and verdicts; show it."),
     "drift": ("drift", "Check drift of the champions, show it, renew a reference."),
+    "rollout": ("rollout", "Judge challengers in shadow and champions live: promote, abort, roll back."),
     "retraining": ("retraining", "Run, pause, resume and backtest drift-triggered retraining."),
     "explain": ("explain", "Say in plain words why anything happened."),
     "ledger": ("ledger", "List decisions and verify that nobody rewrote them."),

@@ -21,7 +21,8 @@ from neural_hive_ml.registry.reference import find, parse_reference
 from neural_hive_ml.registry.retention import Retention
 from neural_hive_ml.registry.retention import prune as prune_model
 from neural_hive_ml.registry.sign import load_verify_keys
-from neural_hive_ml.retraining.job import note_of
+from neural_hive_ml.rollout.announce import noting, send_waiting
+from neural_hive_ml.rollout.webhook import Webhook
 from neural_hive_ml.settings import load_settings
 from neural_hive_ml.state.port import StateStore
 
@@ -61,8 +62,10 @@ def _opened() -> Iterator[_Desk]:
     settings = load_settings()
     state = open_state(settings)
     try:
-        note = note_of(open_ledger(settings, state))
+        note = noting(open_ledger(settings, state))
         yield _Desk(open_registry(settings), state, note)
+        url = settings.text("ROLLOUT_WEBHOOK_URL")
+        send_waiting(state, Webhook(url) if url else None, now_ms=SystemClock().now_ms())
     finally:
         state.close()
 

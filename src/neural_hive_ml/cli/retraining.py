@@ -124,7 +124,7 @@ def to_json(result: CycleResult) -> dict[str, object]:
         else {"action": decision.action, "models": decision.models, "reasons": decision.reasons,
               "evidence": decision.evidence},
         "retrained": [
-            {"model": o.name, "success": o.success, "promoted": o.promoted, "version": o.version,
+            {"model": o.name, "success": o.success, "promoted": o.promoted, "shadow": o.shadow, "version": o.version,
              "verdict": o.verdict, "error": o.error}
             for o in result.outcomes
         ],
@@ -145,7 +145,15 @@ def _print(result: CycleResult, console: Console) -> None:
     if result.decision is not None:
         console.print(f"decision: {result.decision.action} {', '.join(result.decision.models)}")
     for o in result.outcomes:
-        fate = "promoted" if o.promoted else "champion kept" if o.success else f"failed: {o.error}"
+        fate = (
+            "promoted"
+            if o.promoted
+            else "in shadow first"
+            if o.shadow
+            else "champion kept"
+            if o.success
+            else f"failed: {o.error}"
+        )
         console.print(
             f"{o.name}: retrained, version {o.version}, {o.verdict}: {fate}" if o.success else f"{o.name}: {fate}"
         )

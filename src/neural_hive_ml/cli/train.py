@@ -6,12 +6,14 @@ from typing import get_args
 import click
 from rich.console import Console
 
+from neural_hive_ml.automation import announce
 from neural_hive_ml.bootstrap import describe, open_workspace
 from neural_hive_ml.cli.moments import resolve_as_of
 from neural_hive_ml.cli.training_report import exit_code, print_report, to_json
-from neural_hive_ml.conventions import ALGORITHMS, FAMILIES, Family
+from neural_hive_ml.conventions import ALGORITHMS, FAMILIES, TRAINING_ACTOR, Family
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.flow import Rules, train
+from neural_hive_ml.rollout.start import MODES, Mode
 from neural_hive_ml.settings import load_settings
 from neural_hive_ml.training.request import TuningBudget, requests_for
 
@@ -44,6 +46,12 @@ DATA_SOURCES = ("auto", "embedded", "mongodb", "clickhouse")
     help="Trials (60) or seconds (30s) a model.",
 )
 @click.option("--promote-if-better", is_flag=True, help="Make a winner the champion (stage Production).")
+@click.option(
+    "--rollout",
+    type=click.Choice(MODES),
+    help="With --promote-if-better, as a job: direct, shadow first, or auto (shadow where services answer). Default: "
+    "direct, as a person's decision.",
+)
 @click.option(
     "--allow-below-floor",
     is_flag=True,
@@ -78,6 +86,7 @@ def train_command(
     hyperparameter_tuning: bool,
     tuning_budget: str,
     promote_if_better: bool,
+    rollout: Mode | None,
     allow_below_floor: bool,
     min_samples: int,
     as_of: str,
@@ -105,6 +114,8 @@ def train_command(
         promote_if_better=promote_if_better,
         allow_below_floor=allow_below_floor,
         allow_synthetic=settings.flag("ALLOW_SYNTHETIC_FALLBACK"),
+        actor="operator" if rollout is None else TRAINING_ACTOR,
+        rollout=rollout or "direct",
     )
     families = _families(model_type, model_algorithm)
     tuning = _budget(tuning_budget) if hyperparameter_tuning else None
@@ -122,6 +133,7 @@ def train_command(
             timezone=settings.text("CALENDAR_TIMEZONE"),
         )
         results = train(requests, workspace, rules, lambda line: console.print(f"  {line}"))
+        announce(settings, workspace)
     if as_json:
         click.echo(json.dumps(to_json(results), indent=2))
     else:

@@ -27,9 +27,13 @@ def demo_settings(environment: dict[str, str], default: Settings) -> Settings:
         "HIVE_VERIFY_KEYS",
     )
     kept = {k: v for k, v in environment.items() if k not in names}
-    settings = load_settings(
-        {**kept, "HIVE_PROFILE": "embedded", "HIVE_DATA_DIR": str(folder), "FLOOR_PROFILE": "relative"}
-    )
+    chosen = {
+        "HIVE_PROFILE": "embedded",
+        "HIVE_DATA_DIR": str(folder),
+        "FLOOR_PROFILE": "relative",
+        "ROLLOUT_MODE": "direct",  # two minutes are too short for a day in shadow
+    }
+    settings = load_settings({**kept, **chosen})
     return replace(settings, data_dir=folder)
 
 

@@ -28,6 +28,19 @@ def kolmogorov_tail(x: float) -> float:
     return max(0.0, 2.0 * sum((-1.0) ** (k - 1) * exp(-2.0 * k * k * x * x) for k in range(1, 8)))
 
 
+def binomial_tail(k: int, n: int, p: float) -> float:
+    """Return P(Binomial(n, p) >= k), p in [0, 1].
+
+    >>> round(binomial_tail(1, 2, 0.5), 12), binomial_tail(0, 2, 0.5), binomial_tail(3, 2, 0.5)
+    (0.75, 1.0, 0.0)
+    """
+    if k <= 0:
+        return 1.0
+    if k > n or p <= 0.0:
+        return 0.0
+    return 1.0 if p >= 1.0 else _beta(float(k), float(n - k + 1), p)
+
+
 def trigamma(x: float) -> float:
     """Return the second derivative of log gamma, the variance of a log chi-square with 2 x degrees of
     freedom.

@@ -191,6 +191,23 @@ DRIFT_AND_JOBS: Final = (
         derived=True,
     ),
     MetricSpec(
+        "neural_hive_ml_rollout_decisions_total",
+        "counter",
+        "Rollout decisions that automation carried out, by model and action.",
+        GUARD,
+        (of.MODEL, of.ROLLOUT_ACTION),
+        derived=True,
+    ),
+    MetricSpec(
+        "neural_hive_ml_announcements",
+        "gauge",
+        "Promotions and rollbacks to be announced, by what became of it; failed ones reached nobody.",
+        GUARD,
+        (of.ANNOUNCED,),
+        "announcements",
+        derived=True,
+    ),
+    MetricSpec(
         "neural_hive_ml_job_runs_total",
         "counter",
         "Runs of a job on record, by outcome.",

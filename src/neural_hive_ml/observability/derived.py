@@ -12,7 +12,15 @@ from typing import Any, Protocol
 import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from neural_hive_ml.conventions import DRIFT_RECORDS, JOB_RUNS, MODEL_QUALITY, QUARANTINE, RETRAINING_EVENTS
+from neural_hive_ml.conventions import (
+    ANNOUNCEMENTS,
+    DRIFT_RECORDS,
+    JOB_RUNS,
+    MODEL_QUALITY,
+    QUARANTINE,
+    RETRAINING_EVENTS,
+    ROLLOUTS,
+)
 from neural_hive_ml.errors import HiveError
 from neural_hive_ml.observability import labels
 from neural_hive_ml.observability.catalogue import BY_NAME, CATALOGUE
@@ -108,6 +116,7 @@ def read_values(state: RecordReader) -> Values:
     _read_retrainings(state, values)
     _read_quality(state, values)
     _read_jobs(state, values)
+    _read_rollouts(state, values)
     values["neural_hive_ml_quarantined_documents"][()] = state.count(QUARANTINE)
     values[READABLE][()] = 1.0
     return values
@@ -190,6 +199,20 @@ def _read_quality(state: RecordReader, values: Values) -> None:
             values["neural_hive_ml_model_quality"][name, metric] = float(value)
             if metric in {"f1", "precision", "recall"}:
                 values[f"neural_hive_mlflow_model_{metric}"][(name,)] = float(value)
+
+
+def _read_rollouts(state: RecordReader, values: Values) -> None:
+    decisions = values["neural_hive_ml_rollout_decisions_total"]
+    for name in labels.MODEL_NAMES:
+        for action in labels.ROLLOUT_ACTION.values[:-1]:
+            decisions[name, action] = 0.0
+    for record in state.find(ROLLOUTS):
+        name = labels.MODEL.folded(str(record.document.get("model_name")))
+        key = name, labels.ROLLOUT_ACTION.folded(str(record.document.get("action")))
+        decisions[key] = decisions.get(key, 0.0) + 1
+    for result in labels.ANNOUNCED.values:
+        count = state.count(ANNOUNCEMENTS, where={"status": result})
+        values["neural_hive_ml_announcements"][(result,)] = count
 
 
 def _read_jobs(state: RecordReader, values: Values) -> None:

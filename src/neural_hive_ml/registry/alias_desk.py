@@ -6,9 +6,16 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from neural_hive_ml.conventions import CHAMPION, PREVIOUS
+from neural_hive_ml.conventions import CHALLENGER, CHAMPION, PREVIOUS
 from neural_hive_ml.errors import Conflict
-from neural_hive_ml.registry.alias_record import AliasRecord, Pending, alias_lease, read_record, write_record
+from neural_hive_ml.registry.alias_record import (
+    AliasRecord,
+    Moved,
+    Pending,
+    alias_lease,
+    read_record,
+    write_record,
+)
 from neural_hive_ml.registry.port import Registry
 from neural_hive_ml.state.port import Lease, StateStore
 
@@ -18,7 +25,8 @@ class AliasMove:
     """One decision about an alias, as the ledger records it.
 
     `kind` is ``promote``, ``rollback``, ``adopt`` (the champion was moved outside of this system), ``pin``,
-    ``unpin`` or ``challenge``; `previous` is the champion before it; (`name`, `token`, `kind`) is unique, so
+    ``unpin``, ``challenge`` (a shadow run begins, or ends: then `version` is None) or ``abort`` (it ended badly);
+    `previous` is the champion before it; (`name`, `token`, `kind`) is unique, so
     that a move noted twice around a crash can be told from two moves.
     """
 
@@ -69,6 +77,11 @@ class AliasDesk:
         previous = begun.previous if pending.version == begun.champion else begun.champion
         self.registry.move_alias(self.name, PREVIOUS, self._still_there(previous))
         self.registry.publish(self.name, CHAMPION)
+        shadowed = begun.challenger
+        if shadowed == pending.version:  # it has arrived: nothing is left to compare
+            self.registry.move_alias(self.name, CHALLENGER, None)
+            self.registry.publish(self.name, CHALLENGER)
+            shadowed = None
         move = AliasMove(
             pending.kind,
             self.name,
@@ -81,7 +94,15 @@ class AliasDesk:
         )
         if self.note is not None:
             self.note(move)
-        settled = replace(begun, champion=pending.version, previous=previous, pending=None)
+        settled = replace(
+            begun,
+            champion=pending.version,
+            previous=previous,
+            pending=None,
+            crowned=Moved(pending.kind, pending.actor, pending.at_ms),
+            challenger=shadowed,
+            challenged=begun.challenged if shadowed is not None else None,
+        )
         try:
             return self.write(settled, begun), move
         except Conflict:

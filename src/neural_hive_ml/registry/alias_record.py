@@ -38,8 +38,19 @@ class Pending(msgspec.Struct, frozen=True):
     token: int
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """Who moved an alias last, how (``promote``, ``rollback``, ``adopt``, ``challenge``) and when."""
+
+    kind: str
+    actor: str
+    at_ms: int
+
+
 class AliasRecord(msgspec.Struct, frozen=True):
-    """The aliases of one model as of the last settled move; `token` is the lease's that wrote it."""
+    """The aliases of one model as of the last settled move; `token` is the lease's that wrote it.
+
+    `crowned` tells who made the champion one, `challenged` who began the challenger's shadow run; None: not on record.
+    """
 
     champion: int | None = None
     previous: int | None = None
@@ -47,6 +58,8 @@ class AliasRecord(msgspec.Struct, frozen=True):
     pin: Pin | None = None
     pending: Pending | None = None
     token: int = 0
+    crowned: Moved | None = None
+    challenged: Moved | None = None
 
 
 def read_record(state: StateStore, name: str) -> AliasRecord:
@@ -69,7 +82,12 @@ def write_record(
         raise Conflict(f"{name}: a later process took over", remedy="look at `hive-ml models list` and try again")
     stamped = msgspec.structs.replace(record, token=lease.token)
     known = state.get(ALIAS_RECORDS, name)
-    before = None if known is None and expected == AliasRecord() else msgspec.to_builtins(expected)
+    if known is None:
+        before = None if expected == AliasRecord() else msgspec.to_builtins(expected)
+    elif msgspec.convert(dict(known.document), AliasRecord) == expected:
+        before = known.document  # to the letter: an earlier release knew fewer fields
+    else:
+        before = msgspec.to_builtins(expected)
     state.replace(ALIAS_RECORDS, Record(name, at_ms, msgspec.to_builtins(stamped)), expected=before)
     return stamped
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from neural_hive_ml.conventions import CHALLENGER, CHAMPION
 from neural_hive_ml.errors import Conflict, NotFound
 from neural_hive_ml.registry.alias_desk import AliasMove, Note, alias_desk
-from neural_hive_ml.registry.alias_record import Pin, read_record
+from neural_hive_ml.registry.alias_record import AliasRecord, Moved, Pin, read_record
 from neural_hive_ml.registry.port import ModelVersion, Registry
 from neural_hive_ml.registry.verify import ScorerLoader, verify_artifact
 from neural_hive_ml.state.port import StateStore
@@ -39,20 +39,23 @@ def promote(
     kind: str = "promote",
     load_scorer: ScorerLoader | None = None,
     keys: Sequence["VerifyKey"] = (),
+    judged: AliasRecord | None = None,
 ) -> AliasMove:
     """Make a version the champion, and publish it to the services.
 
-    `load_scorer` defaults to the serving one; `keys` to none, so that only digests and golden rows are checked.
+    `load_scorer` defaults to the serving one; `keys` to none, so that only digests and golden rows are checked. `judged` is
+    the record that the decision was made on, where nobody may have decided otherwise since.
 
     Raises
     ------
     Conflict
-        When the model is pinned to another version, or another process is moving its aliases.
+        When the model is pinned to another version, another process is moving its aliases, or the record is not `judged`.
     ArtifactRefused
         When the version's artifact could not serve; nothing was moved.
     """
     with alias_desk(registry, state, version.name, at_ms=at_ms, note=note) as desk:
         record, _ = desk.reconcile()
+        _still(record, judged, version.name)
         held = record.pin
         if held is not None and held.version != version.version:
             raise Conflict(
@@ -78,8 +81,9 @@ def rollback(
     to: int | None = None,
     load_scorer: ScorerLoader | None = None,
     keys: Sequence["VerifyKey"] = (),
+    judged: AliasRecord | None = None,
 ) -> AliasMove:
-    """Return to the champion before this one, or to version `to`.
+    """Return to the champion before this one, or to version `to`; `judged` as in `promote`.
 
     Raises
     ------
@@ -93,7 +97,7 @@ def rollback(
     version = registry.version(name, target)
     return promote(
         registry, state, version, actor=actor, reason=reason, at_ms=at_ms, note=note, kind="rollback",
-        load_scorer=load_scorer, keys=keys,
+        load_scorer=load_scorer, keys=keys, judged=judged,
     )  # fmt: skip
 
 
@@ -145,14 +149,18 @@ def challenge(
     reason: str,
     at_ms: int,
     note: Note | None = None,
+    kind: str = "challenge",
+    judged: AliasRecord | None = None,
 ) -> AliasMove:
-    """Let a version run in shadow beside the champion (alias `challenger`); None ends it."""
+    """Let a version run in shadow beside the champion (alias `challenger`); None ends it. `judged` as in `promote`."""
     with alias_desk(registry, state, name, at_ms=at_ms, note=note) as desk:
         record, _ = desk.reconcile()
+        _still(record, judged, name)
         registry.move_alias(name, CHALLENGER, version)
         registry.publish(name, CHALLENGER)
-        desk.write(replace(record, challenger=version), record)
-        return desk.noted("challenge", version, record.champion, actor, reason)
+        begun = None if version is None else Moved(kind, actor, at_ms)
+        desk.write(replace(record, challenger=version, challenged=begun), record)
+        return desk.noted(kind, version, record.champion, actor, reason)
 
 
 def reconcile(
@@ -187,6 +195,14 @@ def verify_version(
             expected_digest=version.digest,
             expected_name=version.name,
         ).reasons()
+
+
+def _still(record: AliasRecord, judged: AliasRecord | None, name: str) -> None:
+    """Refuse a decision that was made on another record than the present one."""
+    if judged is not None and replace(record, token=0) != replace(judged, token=0):
+        raise Conflict(
+            f"{name}: someone moved its aliases since this was decided", remedy="the next check decides again"
+        )
 
 
 def _serving_loader() -> ScorerLoader:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neural_hive_ml.clock import iso
-from neural_hive_ml.conventions import FAMILIES, JOB_RUNS, RETRAINING_EVENTS, Family
+from neural_hive_ml.conventions import JOB_RUNS, RETRAINING_ACTOR, RETRAINING_EVENTS, family_of
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.retraining.claims import Claim
 from neural_hive_ml.state.port import Record, StateStore
@@ -13,7 +13,8 @@ from neural_hive_ml.state.port import Record, StateStore
 
 @dataclass(frozen=True, slots=True)
 class TrainingOutcome:
-    """What became of one retraining; `success` means trained and judged, `promoted` that it went live."""
+    """What became of one retraining; `success` means trained and judged, `promoted` that it went live, `shadow` that it
+    runs in shadow first."""
 
     name: str
     success: bool
@@ -22,6 +23,7 @@ class TrainingOutcome:
     verdict: str = ""
     reasons: tuple[str, ...] = ()
     error: str = ""
+    shadow: bool = False
 
 
 def record_retraining(
@@ -41,6 +43,7 @@ def record_retraining(
         "success": outcome.success,
         "error": outcome.error,
         "promoted": outcome.promoted,
+        "shadow": outcome.shadow,
         "version": outcome.version,
         "verdict": outcome.verdict,
         "reasons": list(held.reasons),
@@ -49,11 +52,11 @@ def record_retraining(
     }
     state.put(RETRAINING_EVENTS, Record(held.key, held.at_ms, document))
     payload = {
-        "success": outcome.success, "promoted": outcome.promoted, "version": outcome.version,
+        "success": outcome.success, "promoted": outcome.promoted, "shadow": outcome.shadow, "version": outcome.version,
         "verdict": outcome.verdict, "seconds": round(seconds, 3), "trigger": held.trigger,
         "reasons": [*outcome.reasons, *([outcome.error] if outcome.error else [])],
     }  # fmt: skip
-    ledger.append("retraining", held.name, payload, at_ms=held.at_ms, actor="retraining-policy", once=held.key)
+    ledger.append("retraining", held.name, payload, at_ms=held.at_ms, actor=RETRAINING_ACTOR, once=held.key)
     return document
 
 
@@ -66,8 +69,3 @@ def record_run(
         "reasons": list(reasons),
     }  # fmt: skip
     state.put(JOB_RUNS, Record(f"{job}:{started_at_ms}:{ended_at_ms}", ended_at_ms, document))
-
-
-def family_of(name: str) -> Family:
-    """Return the family of a registered model name of the guide."""
-    return next(family for family in FAMILIES if name.startswith(family))

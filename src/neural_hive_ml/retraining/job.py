@@ -8,36 +8,35 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from neural_hive_ml.clock import HOUR_MS, Clock
-from neural_hive_ml.conventions import GUIDE_MODELS
+from neural_hive_ml.conventions import GUIDE_MODELS, RETRAINING_ACTOR
 from neural_hive_ml.drift.monitor import Checked, check_champions
 from neural_hive_ml.drift.report import DriftReport
 from neural_hive_ml.errors import Conflict, HiveError
 from neural_hive_ml.feedback.quality import ModelQuality, QualityRules
 from neural_hive_ml.feedback.quality_job import check_quality
 from neural_hive_ml.ledger.chain import Ledger
-from neural_hive_ml.ledger.event import Kind
 from neural_hive_ml.registry.port import Registry
-from neural_hive_ml.registry.promotion import AliasMove, reconcile
+from neural_hive_ml.registry.promotion import reconcile
 from neural_hive_ml.retraining.claims import Claim, claim, finish, resume, unfinished
 from neural_hive_ml.retraining.control import pause_of
 from neural_hive_ml.retraining.events import TrainingOutcome, record_retraining, record_run
 from neural_hive_ml.retraining.history import situation_of
 from neural_hive_ml.retraining.lease import sole_run
 from neural_hive_ml.retraining.policy import Decision, Policy, decide
+from neural_hive_ml.rollout.announce import noting
 from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.tickets.port import TicketStore
 
 # Trains the named models as of a moment and says what became of each. Wired to `flow.train` by the CLI.
 Train = Callable[[Sequence[str], int], Sequence[TrainingOutcome]]
 Progress = Callable[[str], None]
-ACTOR = "retraining-policy"
 # An earlier look this long before the present one tells a shift from a blip, when no earlier check is on record.
 LOOK_BACK_HOURS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the job works with."""
+    """What the job works with; `rollout` looks at the rollouts that are under way."""
 
     tickets: TicketStore
     state: StateStore
@@ -49,6 +48,7 @@ class Desk:
     quality: QualityRules = field(default_factory=QualityRules)
     window_hours: float = 24.0
     progress: Progress = lambda _line: None
+    rollout: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +97,24 @@ def run_cycle(desk: Desk, *, as_of_ms: int, dry_run: bool = False) -> CycleResul
 
 
 def _cycle(desk: Desk, as_of_ms: int) -> CycleResult:
-    reconcile(desk.registry, desk.state, GUIDE_MODELS, at_ms=desk.clock.now_ms(), note=note_of(desk.ledger))
+    reconcile(desk.registry, desk.state, GUIDE_MODELS, at_ms=desk.clock.now_ms(), note=noting(desk.ledger))
+    desk.rollout()
     left = [c for c in (resume(desk.state, u) for u in unfinished(desk.state)) if c is not None]
     outcomes = list(_train(desk, left, as_of_ms)) if left else []
     checked = _check(desk, as_of_ms, keep=True)
     quality = _measure(desk, keep=True)
     for one in checked:
         if one.report.drift_detected and one.subject is not None:
-            desk.ledger.append("drift", one.name, _drift_payload(one.report), at_ms=as_of_ms, actor=ACTOR)
+            desk.ledger.append(
+                "drift", one.name, _drift_payload(one.report), at_ms=as_of_ms, actor=RETRAINING_ACTOR
+            )
     decision = _decide(desk, checked, as_of_ms)
     for reason in decision.reasons:
         desk.progress(reason)
     if decision.action != "nothing":
         payload = {"action": decision.action, "models": decision.models, "reasons": decision.reasons,
                    "evidence": decision.evidence}  # fmt: skip
-        desk.ledger.append("decision", "retraining", payload, at_ms=as_of_ms, actor=ACTOR)
+        desk.ledger.append("decision", "retraining", payload, at_ms=as_of_ms, actor=RETRAINING_ACTOR)
     reports = {c.name: c.report for c in checked}
     claims = []
     for wish in decision.each:
@@ -193,18 +196,6 @@ def _train(desk: Desk, claims: Sequence[Claim], as_of_ms: int) -> list[TrainingO
         finish(desk.state, held, "succeeded" if outcome.success else "failed")
         outcomes.append(outcome)
     return outcomes
-
-
-def note_of(ledger: Ledger) -> Callable[[AliasMove], None]:
-    """Return what writes alias moves into the ledger, each once."""
-
-    def note(move: AliasMove) -> None:
-        payload = {"move": move.kind, "version": move.version, "previous": move.previous, "reason": move.reason}
-        kind: Kind = "rollback" if move.kind == "rollback" else "alias"
-        once = f"{move.kind}:{move.name}:{move.token}:{move.version}"
-        ledger.append(kind, move.name, payload, at_ms=move.at_ms, actor=move.actor, once=once)
-
-    return note
 
 
 def _drift_evidence(name: str, report: DriftReport | None) -> dict[str, object]:
