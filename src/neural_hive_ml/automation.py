@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from neural_hive_ml.clock import HOUR_MS
-from neural_hive_ml.feedback.quality import QualityRules
 from neural_hive_ml.conventions import RETRAINING_ACTOR, family_of
+from neural_hive_ml.feedback.quality import QualityRules
 from neural_hive_ml.flow import ModelResult, Rules, Workspace, train
 from neural_hive_ml.registry.sign import load_verify_keys
 from neural_hive_ml.retraining.control import pause_of
