@@ -27,6 +27,7 @@ from neural_hive_ml.tickets.as_of import as_of
 from neural_hive_ml.tickets.columns import TicketColumns, concat
 from neural_hive_ml.tickets.port import TicketStore, TicketWindow
 from neural_hive_ml.training.request import Candidate, TrainingRequest
+from neural_hive_ml.training.tuning import Tuner
 
 Progress = Callable[[str], None]
 Status = Literal["judged", "not_enough_data", "unreachable", "failed"]
@@ -82,11 +83,16 @@ def read_window(tickets: TicketStore, as_of_ms: int, window_days: int) -> Ticket
 
 
 def train(
-    requests: Sequence[TrainingRequest], workspace: Workspace, rules: Rules, progress: Progress
+    requests: Sequence[TrainingRequest],
+    workspace: Workspace,
+    rules: Rules,
+    progress: Progress,
+    tuner: Tuner | None = None,
 ) -> tuple[ModelResult, ...]:
     """Train, judge, register and, where asked and deserved, promote each model; one failure stops no other.
 
-    The run is on record (`job_runs`) whatever came of it, and every verdict is in the ledger.
+    `tuner` searches hyperparameters for the requests that ask for it. The run
+    is on record (`job_runs`) whatever came of it, and every verdict is in the ledger.
     """
     started_ms = workspace.clock.now_ms()
     results: list[ModelResult] = []
@@ -97,7 +103,7 @@ def train(
         results = [ModelResult(request, "unreachable", error=str(error)) for request in requests]
     windows: dict[tuple[int, int], TicketColumns] = {}
     for request in requests[len(results) :]:
-        results.append(_attempt(windows, request, workspace, rules, progress))
+        results.append(_attempt(windows, request, workspace, rules, progress, tuner))
         if results[-1].error:
             progress(f"{request.family}: {results[-1].status}: {results[-1].error}")
     _record(results, started_ms, workspace, progress)
@@ -124,6 +130,7 @@ def _attempt(
     workspace: Workspace,
     rules: Rules,
     progress: Progress,
+    tuner: Tuner | None,
 ) -> ModelResult:
     try:
         key = (request.as_of_ms, request.window_days)
@@ -131,7 +138,7 @@ def _attempt(
             progress(f"reading tickets of the last {request.window_days} days")
             windows[key] = read_window(workspace.tickets, *key)
             progress(f"{len(windows[key]):,} tickets")
-        return train_one(windows[key], request, workspace, rules, progress)
+        return train_one(windows[key], request, workspace, rules, progress, tuner)
     except NotEnoughData as error:
         return ModelResult(request, "not_enough_data", error=str(error))
     except (StoreUnavailable, RegistryUnavailable) as error:
@@ -143,13 +150,18 @@ def _attempt(
 
 
 def train_one(
-    columns: TicketColumns, request: TrainingRequest, workspace: Workspace, rules: Rules, progress: Progress
+    columns: TicketColumns,
+    request: TrainingRequest,
+    workspace: Workspace,
+    rules: Rules,
+    progress: Progress,
+    tuner: Tuner | None = None,
 ) -> ModelResult:
     """One model from tickets to a verdict, and live if it won."""
     from neural_hive_ml.evaluation.card import card_files
     from neural_hive_ml.training.families import train_family
 
-    candidate = train_family(columns, request, progress)
+    candidate = train_family(columns, request, progress, tuner)
     if columns.synthetic.any():
         candidate = replace(candidate, model=replace(candidate.model, synthetic=True))
     name = candidate.model.name
@@ -162,6 +174,7 @@ def train_one(
     taken: Way = "held"
     if rules.promote_if_better and verdict.outcome is Outcome.PROMOTE:
         taken = _go_live(version, verdict, workspace, rules, progress)
+    _log_trials(version, candidate, workspace.registry, progress)
     return ModelResult(
         request,
         "judged",
@@ -200,6 +213,16 @@ def _go_live(
     else:
         progress(f"{name}: version {version.version} is registered only: {why}")
     return taken
+
+
+def _log_trials(version: ModelVersion, candidate: Candidate, registry: Registry, progress: Progress) -> None:
+    """Show each trial as a run below the version's own; what cannot be shown takes nothing from the version."""
+    if not candidate.trials:
+        return
+    try:
+        registry.log_trials(version, candidate.trials)
+    except RegistryUnavailable as error:
+        progress(f"{version.name}: the trials could not be logged: {error}")
 
 
 def _write_down(version: ModelVersion, verdict: Verdict, workspace: Workspace, rules: Rules) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
 from tests.support.registry import evaluation, linear_model, verdict
 
 from neural_hive_ml.conventions import CHALLENGER, CHAMPION
@@ -16,6 +18,7 @@ from neural_hive_ml.registry.memory import MemoryRegistry
 from neural_hive_ml.registry.mlflow_registry import MlflowRegistry
 from neural_hive_ml.registry.port import ModelVersion, Registry
 from neural_hive_ml.registry.published import FilePointerSource, MlflowRestSource, ModelSource
+from neural_hive_ml.training.search import Trial
 
 ADAPTERS = [
     "memory",
@@ -218,3 +221,37 @@ def test_descriptions_hold_no_credentials(tmp_path: Path) -> None:
 
     assert "secret" not in MlflowRegistry(uri, tmp_path).describe()
     assert "secret" not in MlflowRestSource(uri).describe()
+
+
+def test_trials_are_runs_below_the_run_of_their_version_and_go_with_it(
+    registry: Registry, name: str, register: Callable[..., ModelVersion]
+) -> None:
+    version, other = register(1), register(2)
+    trials = [
+        Trial(0, {"depth": 5, "loss": "square"}, "complete", 2.5, ((25, 4.0), (50, 2.5)), 1.5),
+        Trial(1, {"depth": 9, "loss": "square"}, "pruned", 4.0, ((25, 4.0),), 0.5),
+        Trial(2, {"depth": 99, "loss": "square"}, "failed", None, error="ValueError: too deep"),
+    ]
+    registry.log_trials(version, trials)
+    if isinstance(registry, MemoryRegistry):
+        assert list(registry.trials(name, 1)) == trials
+        return
+    assert isinstance(registry, MlflowRegistry)
+    client = MlflowClient(registry.uri, registry.uri)
+    experiment = client.get_experiment_by_name(f"neural-hive-ml-{name}")
+
+    def below(parent: ModelVersion) -> list[Run]:
+        found = client.search_runs([experiment.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.run_id}'")
+        return sorted(found, key=lambda run: run.info.run_name)
+
+    first, second, third = below(version)
+    assert (first.info.status, second.info.status, third.info.status) == ("FINISHED", "KILLED", "FAILED")
+    assert first.data.params == {"depth": "5", "loss": "square"}
+    assert first.data.metrics["trial.loss"] == 2.5
+    steps = client.get_metric_history(first.info.run_id, "trial.step_loss")
+    assert [(m.step, m.value) for m in steps] == [(25, 4.0), (50, 2.5)]
+    assert third.data.tags["error"] == "ValueError: too deep"
+    assert "trial.loss" not in third.data.metrics
+    assert below(other) == []
+    registry.delete(name, 1)
+    assert below(version) == []

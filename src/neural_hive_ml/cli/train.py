@@ -1,6 +1,7 @@
 """`hive-ml train` and the guide's `train_predictive_models.py`: one command, the guide's flags and ours."""
 
 import json
+from contextlib import nullcontext
 from typing import get_args
 
 import click
@@ -10,12 +11,15 @@ from neural_hive_ml.automation import announce
 from neural_hive_ml.bootstrap import describe, open_workspace
 from neural_hive_ml.cli.moments import resolve_as_of
 from neural_hive_ml.cli.training_report import exit_code, print_report, to_json
+from neural_hive_ml.cli.tuning import parse_budget, tuner_of
 from neural_hive_ml.conventions import ALGORITHMS, FAMILIES, TRAINING_ACTOR, Family
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.flow import Rules, train
 from neural_hive_ml.rollout.start import MODES, Mode
 from neural_hive_ml.settings import load_settings
+from neural_hive_ml.training.families import space_of
 from neural_hive_ml.training.request import TuningBudget, requests_for
+from neural_hive_ml.training.search import Value, parse_parameters
 
 # The order of the guide's table: the detector first, it is what the platform waits for.
 ORDER: tuple[Family, ...] = FAMILIES
@@ -44,6 +48,20 @@ DATA_SOURCES = ("auto", "embedded", "mongodb", "clickhouse")
     show_default=True,
     metavar="N or Ns",
     help="Trials (60) or seconds (30s) a model.",
+)
+@click.option(
+    "--engine",
+    default="processes",
+    show_default=True,
+    metavar="WHERE",
+    help="Where trials run: local, processes, processes:N, or dask://HOST:PORT (extra dask).",
+)
+@click.option(
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A hyperparameter of the one --model-type, instead of its default or a search.",
 )
 @click.option("--promote-if-better", is_flag=True, help="Make a winner the champion (stage Production).")
 @click.option(
@@ -85,6 +103,8 @@ def train_command(
     model_algorithm: str | None,
     hyperparameter_tuning: bool,
     tuning_budget: str,
+    engine: str,
+    parameters: tuple[str, ...],
     promote_if_better: bool,
     rollout: Mode | None,
     allow_below_floor: bool,
@@ -118,7 +138,8 @@ def train_command(
         rollout=rollout or "direct",
     )
     families = _families(model_type, model_algorithm)
-    tuning = _budget(tuning_budget) if hyperparameter_tuning else None
+    tuning = parse_budget(tuning_budget) if hyperparameter_tuning else None
+    chosen = _parameters(families, parameters, tuning)
     with open_workspace(settings, data_source=data_source) as workspace:
         as_of_ms, sentence = resolve_as_of(as_of, workspace.tickets, settings)
         console.print(sentence)
@@ -131,8 +152,10 @@ def train_command(
             algorithm=model_algorithm,
             tuning=tuning,
             timezone=settings.text("CALENDAR_TIMEZONE"),
+            parameters=chosen,
         )
-        results = train(requests, workspace, rules, lambda line: console.print(f"  {line}"))
+        with tuner_of(engine, settings.data_dir, console) if tuning else nullcontext() as tuner:
+            results = train(requests, workspace, rules, lambda line: console.print(f"  {line}"), tuner)
         announce(settings, workspace)
     if as_json:
         click.echo(json.dumps(to_json(results), indent=2))
@@ -151,14 +174,13 @@ def _families(model_type: str, algorithm: str | None) -> tuple[Family, ...]:
     return families
 
 
-def _budget(text: str) -> TuningBudget:
-    number = text.removesuffix("s")
-    try:
-        value = float(number)
-    except ValueError:
-        value = 0.0
-    if not 1e-3 <= value <= 1e6 or (number == text and value < 1):
-        raise UsageError(f"--tuning-budget {text!r} is no budget", remedy="give trials (60) or seconds (30s)")
-    if text.endswith("s"):
-        return TuningBudget(seconds=value, trials=10_000)
-    return TuningBudget(seconds=86_400.0, trials=int(value))
+def _parameters(
+    families: tuple[Family, ...], pairs: tuple[str, ...], tuning: TuningBudget | None
+) -> tuple[tuple[str, Value], ...]:
+    if not pairs:
+        return ()
+    if tuning is not None or len(families) != 1:
+        raise UsageError(
+            "--parameter is for one --model-type, without --hyperparameter-tuning", remedy="leave one of them out"
+        )
+    return parse_parameters(pairs, space_of(families[0]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from neural_hive_ml.conventions import CHAMPION, STAGE_ARCHIVED, STAGE_PRODUCTION
 from neural_hive_ml.errors import Conflict, NotFound
+from neural_hive_ml.evaluation.trial import Trial
 from neural_hive_ml.evaluation.verdict import Evaluation, Verdict
 from neural_hive_ml.registry.files import check_directory, write_artifact, write_whole
 from neural_hive_ml.registry.port import ModelVersion
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 class _Held:
     version: ModelVersion
     files: dict[str, bytes]
+    trials: tuple[Trial, ...] = ()
 
 
 @dataclass(slots=True)
@@ -51,6 +53,13 @@ class MemoryRegistry:
         )
         self._held.setdefault(model.name, {})[number] = _Held(version, dict(files))
         return version
+
+    def log_trials(self, version: ModelVersion, trials: Sequence[Trial]) -> None:
+        self._find(version.name, version.version).trials += tuple(trials)
+
+    def trials(self, name: str, version: int) -> Sequence[Trial]:
+        """Return the trials logged below a version."""
+        return self._find(name, version).trials
 
     def resolve(self, name: str, alias: str) -> ModelVersion | None:
         number = self._aliases.get(name, {}).get(alias)

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.conventions import CHAMPION, EXPERIMENT_PREFIX, STAGE_ARCHIVED, STAGE_PRODUCTION
 from neural_hive_ml.errors import Conflict, NotFound
+from neural_hive_ml.evaluation.trial import Trial
 from neural_hive_ml.evaluation.verdict import Evaluation, Verdict
 from neural_hive_ml.registry.commit import git_commit
 from neural_hive_ml.registry.files import check_directory, write_artifact, write_whole
@@ -22,6 +23,7 @@ from neural_hive_ml.registry.mlflow_client import answers, is_server, open_clien
 from neural_hive_ml.registry.port import ARTIFACT_PATH, DIGEST_TAG, ModelVersion
 from neural_hive_ml.registry.published import PublishedFolder
 from neural_hive_ml.registry.run_record import metrics, params, tags
+from neural_hive_ml.registry.trial_runs import delete_trial_runs, log_trial_runs
 from neural_hive_ml.scoring.packed import PackedModel
 from neural_hive_ml.settings import checkout_root, mask
 
@@ -87,6 +89,11 @@ class MlflowRegistry:
                 with answers(self.uri):
                     client.set_terminated(run_id, "FINISHED" if finished else "FAILED")
         return self.version(model.name, version)
+
+    def log_trials(self, version: ModelVersion, trials: Sequence[Trial]) -> None:
+        client = self._client
+        with answers(self.uri):
+            log_trial_runs(client, self._experiment(version.name), version.run_id, trials, SystemClock().now_ms())
 
     def resolve(self, name: str, alias: str) -> ModelVersion | None:
         aliases = self._aliases(name)
@@ -186,7 +193,9 @@ class MlflowRegistry:
             if found.model_id:
                 client.delete_logged_model(found.model_id)
             if found.run_id:
-                places.append(str(client.get_run(found.run_id).info.artifact_uri))
+                run = client.get_run(found.run_id)
+                places.append(str(run.info.artifact_uri))
+                delete_trial_runs(client, run.info.experiment_id, found.run_id)
                 client.delete_run(found.run_id)
         if not is_server(self.uri):  # MLflow marks runs as deleted and keeps the files; nobody else cleans ours up
             self._remove_files(places)

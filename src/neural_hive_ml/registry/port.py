@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from neural_hive_ml.evaluation.trial import Trial
 from neural_hive_ml.evaluation.verdict import Evaluation, Verdict
 from neural_hive_ml.scoring.packed import PackedModel
 
@@ -49,6 +50,10 @@ class Registry(Protocol):
         self, model: PackedModel, evaluation: Evaluation, verdict: Verdict, files: Mapping[str, bytes]
     ) -> ModelVersion:
         """Log a run (params, metrics, tags, artifact, model card `files`) and register a new version."""
+        ...
+
+    def log_trials(self, version: ModelVersion, trials: Sequence[Trial]) -> None:
+        """Log the trials that tuned a version, each as a run nested in the version's own; they go when it goes."""
         ...
 
     def resolve(self, name: str, alias: str) -> ModelVersion | None:

@@ -22,7 +22,7 @@ from neural_hive_ml.tickets.columns import TicketColumns
 from neural_hive_ml.tickets.ticket import TASK_TYPES
 from neural_hive_ml.training.durations import DurationRows, duration_rows
 from neural_hive_ml.training.lineage import lineage_of
-from neural_hive_ml.training.quantiles import fit_quantiles
+from neural_hive_ml.training.quantiles import QuantileParameters, fit_quantiles
 from neural_hive_ml.training.request import Candidate, Progress, TrainingRequest, silent
 from neural_hive_ml.training.split import TimeSplit, split_by_time
 
@@ -47,7 +47,12 @@ def train_duration(columns: TicketColumns, request: TrainingRequest, progress: P
     use = data.fit | data.validation
     progress(f"scheduling: {int(use.sum()):,} tickets to learn from, {int(data.holdout.sum()):,} held out")
     fitted = fit_quantiles(
-        data.rows[use], data.log_duration[use], data.validation[use], seed=request.seed, threads=request.threads
+        data.rows[use],
+        data.log_duration[use],
+        data.validation[use],
+        seed=request.seed,
+        threads=request.threads,
+        parameters=QuantileParameters.of(request.parameters),
     )
     scorer = DurationScorer(fitted.quantiles, binding)
     cases, forecast = _judge(scorer, data, columns)

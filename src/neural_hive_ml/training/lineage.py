@@ -28,6 +28,7 @@ def lineage_of(columns: TicketColumns, request: TrainingRequest, split: TimeSpli
         "window_days": request.window_days,
         "seed": request.seed,
         "timezone": request.timezone,
+        "parameters": dict(request.parameters),
         "python": platform.python_version(),
         "libraries": _versions(),
         "reproduce": _command(request),
@@ -59,4 +60,5 @@ def _command(request: TrainingRequest) -> str:
     ]
     if request.algorithm:
         parts.append(f"--model-algorithm {request.algorithm}")
+    parts += [f"--parameter {name}={value}" for name, value in request.parameters]
     return " ".join(parts)

@@ -1,6 +1,7 @@
 """Fit quantile trees of the log run time: XGBoost, early stopping in time, cut at the best iteration, conformal."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from neural_hive_ml.features.spec import CREATION_COUNT, INDEX
 from neural_hive_ml.scoring.booster import pack_booster
 from neural_hive_ml.scoring.duration import LEVELS, DurationQuantiles
+from neural_hive_ml.training.search import Report, Value
 
 Floats = npt.NDArray[np.float64]
 # Measured on four logs: more rounds, more bins or deeper trees cost twice as much and gain under 1 %.
@@ -32,6 +34,12 @@ class QuantileParameters:
     colsample_bytree: float = 0.3
     reg_lambda: float = 2.0
 
+    @staticmethod
+    def of(values: Iterable[tuple[str, Value]]) -> "QuantileParameters":
+        """Return the defaults with some (name, value) in their place."""
+        named: dict[str, Any] = dict(values)
+        return replace(QuantileParameters(), **named)
+
 
 @dataclass(frozen=True, slots=True)
 class FittedQuantiles:
@@ -52,11 +60,12 @@ def fit_quantiles(
     threads: int,
     parameters: QuantileParameters | None = None,
     most_rows: int = MOST_ROWS,
+    report: Report | None = None,
 ) -> FittedQuantiles:
     """Fit on the newest rows outside `validation` (which is later), stop and calibrate on it.
 
     `rows` is [n, >= CREATION_COUNT] in order of time, `log_duration` [n] log1p ms. The conformal adjustment is made on
-    rows that no tree has seen.
+    rows that no tree has seen. `report` is told the loss of every 25th round and may end a booster early.
     """
     chosen = parameters or QuantileParameters()
     x = np.ascontiguousarray(rows[:, :CREATION_COUNT], dtype=np.float32)
@@ -65,7 +74,7 @@ def fit_quantiles(
     watch = np.flatnonzero(validation)[-most_rows:]
     outputs, packed, provenance, rounds = {}, {}, {}, {}
     for name, target in (("direct", log_duration), ("relative", log_duration - reference)):
-        booster = _train(x[fit], target[fit], x[watch], target[watch], chosen, seed, threads)
+        booster = _train(x[fit], target[fit], x[watch], target[watch], chosen, seed, threads, report)
         packed[name] = pack_booster(bytes(booster.save_raw("json")))
         provenance[f"duration-{name}.ubj"] = bytes(booster.save_raw("ubj"))
         rounds[name] = booster.num_boosted_rounds()
@@ -90,8 +99,19 @@ def conformal(truth: Floats, quantiles: Floats, level: float = 0.1) -> tuple[flo
     return low, high
 
 
-def _train(x: Any, y: Floats, x_stop: Any, y_stop: Floats, p: QuantileParameters, seed: int, threads: int) -> Any:
+def _train(
+    x: Any,
+    y: Floats,
+    x_stop: Any,
+    y_stop: Floats,
+    p: QuantileParameters,
+    seed: int,
+    threads: int,
+    report: Report | None,
+) -> Any:
     import xgboost as xgb
+
+    from neural_hive_ml.training.booster_report import reporting
 
     settings = {
         "objective": "reg:quantileerror",
@@ -116,6 +136,7 @@ def _train(x: Any, y: Floats, x_stop: Any, y_stop: Floats, p: QuantileParameters
         evals=[(watch, "validation")],
         early_stopping_rounds=_PATIENCE,
         verbose_eval=False,
+        callbacks=[] if report is None else [reporting(report)],
     )
     # Saved whole, a booster predicts with the trees after its best iteration too.
     return booster[: booster.best_iteration + 1]

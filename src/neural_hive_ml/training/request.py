@@ -9,6 +9,7 @@ from neural_hive_ml.evaluation.figure import Figure
 from neural_hive_ml.evaluation.verdict import Evaluation
 from neural_hive_ml.scoring.packed import PackedModel
 from neural_hive_ml.training.labels import TicketLabel
+from neural_hive_ml.training.search import Trial, Value
 
 __all__ = ["Candidate", "Figure", "Progress", "TrainingRequest", "TuningBudget", "requests_for", "silent"]
 
@@ -32,7 +33,8 @@ class TrainingRequest:
     """One training: data as of `as_of_ms` (UTC ms), `window_days` back from it.
 
     `algorithm` None means the family's default; `horizon_minutes` only for load; `labels` only for anomaly: what people
-    had said of tickets before `as_of_ms`.
+    had said of tickets before `as_of_ms`. `parameters` (name, value) stand in for defaults of the algorithm; `tuning`
+    asks for a search of them.
     """
 
     family: Family
@@ -46,16 +48,18 @@ class TrainingRequest:
     timezone: str = "UTC"
     threads: int = 2
     labels: tuple[TicketLabel, ...] = ()
+    parameters: tuple[tuple[str, Value], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A trained model with everything that was measured about it on its hold-out."""
+    """A trained model with everything that was measured about it on its hold-out, and the trials that tuned it."""
 
     model: PackedModel
     evaluation: Evaluation
     cases: HoldoutCases
     figures: tuple[Figure, ...] = ()
+    trials: tuple[Trial, ...] = ()
 
 
 def requests_for(
@@ -68,6 +72,7 @@ def requests_for(
     algorithm: str | None = None,
     tuning: TuningBudget | None = None,
     timezone: str = "UTC",
+    parameters: tuple[tuple[str, Value], ...] = (),
 ) -> tuple[TrainingRequest, ...]:
     """Lay out one request a registered model: load has one a horizon; `algorithm` goes to whom it belongs.
 
@@ -85,6 +90,7 @@ def requests_for(
             horizon_minutes=horizon,
             tuning=tuning,
             timezone=timezone,
+            parameters=parameters,
         )
         for family in families
         for horizon in (LOAD_HORIZONS_MINUTES if family == "load" else (None,))
