@@ -98,8 +98,11 @@ class AnomalyScorer:
 
     def flagged(self, rows: Floats) -> npt.NDArray[np.bool_]:
         """Return [n]: whether each row's score reaches the threshold of its stage."""
-        limits = np.array([self.thresholds[s] for s in stages_of(rows)])
-        return np.asarray(self.score(rows) >= limits)
+        return np.asarray(self.score(rows) >= self.limits(rows))
+
+    def limits(self, rows: Floats) -> Floats:
+        """Return [n]: the threshold of each row's stage."""
+        return np.array([self.thresholds[s] for s in stages_of(rows)])
 
     def decide(self, row: Floats) -> AnomalyVerdict:
         """Judge one feature row [COLUMN_COUNT] and say why."""

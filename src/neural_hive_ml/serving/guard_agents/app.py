@@ -11,6 +11,7 @@ from starlette.responses import Response
 from neural_hive_ml.observability.metrics import GuardAgentsMetrics
 from neural_hive_ml.serving.guard_agents.counting import count_answer
 from neural_hive_ml.serving.guard_agents.event_desk import EventDesk
+from neural_hive_ml.serving.guard_agents.inference import InferenceDesk
 from neural_hive_ml.serving.guard_agents.records import VerdictLog
 from neural_hive_ml.serving.guard_agents.scoring import TicketAnswer, TicketScoring
 from neural_hive_ml.serving.http.answers import json_answer
@@ -72,6 +73,7 @@ class GuardAgents:
                 "/api/v1/tickets/score/batch", self.score_batch, BatchAnswer, "POST", "score",
                 "tickets_score_batch", TicketBatch, example=Example(BATCH, {"results": [EXAMPLE_ANSWER]}),
             ),
+            *InferenceDesk(self.scoring.slot, self.metrics).endpoints(),
         )  # fmt: skip
         if self.desk is not None:
             endpoints = (*endpoints, *self.desk.endpoints())
