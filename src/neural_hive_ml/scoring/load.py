@@ -1,8 +1,9 @@
 """The load forecaster that serves: completions ahead from now, in buckets, with an interval, NumPy only.
 
-model = base (Prophet's components) + what the residual's memory says, in log1p of hourly counts, brought back to
-counts by a factor measured on past origins; forecast = the model mixed with plain repetitions of the past
-(`load_mix`). The centre is meant to halve the outcomes (it minimises WAPE).
+model = base (Prophet's components, or another's) + what the residual's memory says, in log1p of hourly counts, brought
+back to counts by a factor measured on past origins; forecast = the model mixed with a second one (trees on lags, ETS)
+where the algorithm has one, and with plain repetitions of the past (`load_mix`). The centre is meant to halve the
+outcomes (it minimises WAPE).
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from neural_hive_ml.clock import HOUR_MS, MINUTE_MS
 from neural_hive_ml.errors import ArtifactRefused
 from neural_hive_ml.features.series import CountSeries, Ints, local_ms
 from neural_hive_ml.scoring.load_base import LoadBase
+from neural_hive_ml.scoring.load_ets import EtsModel
 from neural_hive_ml.scoring.load_lags import LagModel
 from neural_hive_ml.scoring.load_memory import HISTORY_HOURS, SIGNS, ResidualMemory
 from neural_hive_ml.scoring.load_mix import WAYS, mix, ways_of
@@ -24,6 +26,7 @@ from neural_hive_ml.scoring.load_window import window_before
 from neural_hive_ml.scoring.packed import PackedModel
 
 Floats = npt.NDArray[np.float64]
+SecondModel = LagModel | EtsModel
 
 # Points a forecast is told in: a quarter of an hour for the next hour, hours beyond.
 BUCKET_MINUTES = {60: 15, 360: 60, 1440: 60}
@@ -54,8 +57,8 @@ class LoadForecast:
 class LoadForecaster:
     """A loaded load model.
 
-    `factor` brings the model's back-transformed total to the centre of past outcomes; `weights` mix it, and the trees
-    on `lags` where there are any, with repetitions of the past.
+    `factor` brings the model's back-transformed total to the centre of past outcomes; `weights` mix it, and the
+    `second` model where there is one, with repetitions of the past.
     """
 
     base: LoadBase
@@ -66,7 +69,7 @@ class LoadForecaster:
     weights: Floats
     horizon_minutes: int
     timezone: str
-    lags: LagModel | None = None
+    second: SecondModel | None = None
 
     @staticmethod
     def load(model: PackedModel) -> "LoadForecaster":
@@ -90,12 +93,12 @@ class LoadForecaster:
             raise ArtifactRefused(
                 f"residual weights {memory.weights.shape} do not fit the horizon", remedy="train again"
             )
-        lags = LagModel.from_arrays(model.arrays)
-        known = len(WAYS) + (lags is not None)
+        second = LagModel.from_arrays(model.arrays) or EtsModel.from_arrays(model.arrays)
+        known = len(WAYS) + (second is not None)
         if weights.shape != (known,):
             raise ArtifactRefused(f"mixture of {weights.shape} ways, {known} known", remedy="train again")
         base = LoadBase.from_arrays(model.arrays)
-        return LoadForecaster(base, memory, spreads[0], spreads[1], factor, weights, horizon, timezone, lags)
+        return LoadForecaster(base, memory, spreads[0], spreads[1], factor, weights, horizon, timezone, second)
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays of an artifact, which `load` reads."""
@@ -107,7 +110,7 @@ class LoadForecaster:
             "spread.bucket": self.bucket_spread.to_array(),
             "factor": np.array([self.factor]),
             "mix.weights": self.weights,
-            **(self.lags.to_arrays() if self.lags is not None else {}),
+            **(self.second.to_arrays() if self.second is not None else {}),
         }
 
     @property
@@ -117,11 +120,11 @@ class LoadForecaster:
 
     def hourly(self, counts: Floats, end_ms: Ints) -> Floats:
         """Forecast [n, hours ahead] counts after histories [n, 672] that end at `end_ms` [n]."""
-        lagged = None
-        if self.lags is not None:
+        other = None
+        if self.second is not None:
             times = end_ms[:, None] + np.arange(self.hours_ahead, dtype=np.int64) * HOUR_MS
-            lagged = self.lags.ahead(counts, local_ms(times.ravel(), self.timezone).reshape(times.shape))
-        return mix(self.weights, ways_of(counts, self.modelled(counts, end_ms), lagged))
+            other = self.second.ahead(counts, local_ms(times.ravel(), self.timezone).reshape(times.shape))
+        return mix(self.weights, ways_of(counts, self.modelled(counts, end_ms), other))
 
     def modelled(self, counts: Floats, end_ms: Ints) -> Floats:
         """Return what base and memory alone say, [n, hours ahead]."""

@@ -28,16 +28,16 @@ _WEEKS: Final = 4
 _DAY_HOURS: Final = 24
 
 
-def ways_of(counts: Floats, modelled: Floats, lagged: Floats | None = None) -> Floats:
+def ways_of(counts: Floats, modelled: Floats, second: Floats | None = None) -> Floats:
     """Return [len(WAYS), n, ahead] forecasts from hourly counts [n, 672] and the model's own [n, ahead].
 
-    With what trees on lags say (`lagged` [n, ahead]) it stands after the model's, one way more. `ahead` is at most 24.
+    What a second model says ([n, ahead]) stands after the model's, one way more. `ahead` is at most 24.
     O(n (672 + ahead)).
     """
     ahead = modelled.shape[1]
     weeks = np.stack([_slice(counts, -WEEK_HOURS * j, ahead) for j in range(1, _WEEKS + 1)])
     usual = _mean(weeks)
-    fitted = [modelled] if lagged is None else [modelled, lagged]
+    fitted = [modelled] if second is None else [modelled, second]
     out = np.stack(
         [
             *fitted,

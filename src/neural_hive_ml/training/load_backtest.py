@@ -1,7 +1,7 @@
 """A load model's rolling-origin backtest inside its training hours: what it would have said, judged where it had not
 looked.
 
-The base (and the trees on lags) learn from the first part of the hours; on the origins of the rest memory, factor, mixture
+The base (and the second model) learn from the first part of the hours; on the origins of the rest memory, factor, mixture
 and intervals are fitted. What is fitted there is also judged there, so it is cross-fitted: the origins are cut into
 blocks of time, and each block is answered by what the others (kept a horizon away) taught.
 """
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_hive_ml.features.series import CountSeries, local_ms
+from neural_hive_ml.scoring.load import SecondModel
 from neural_hive_ml.scoring.load_base import LoadBase
-from neural_hive_ml.scoring.load_lags import LagModel
 from neural_hive_ml.scoring.load_memory import ResidualMemory
 from neural_hive_ml.scoring.load_mix import mix, ways_of
 from neural_hive_ml.scoring.load_spread import Spread, fit_spread
@@ -37,7 +37,7 @@ class Backtest:
 
     memory: ResidualMemory
     factor: float
-    lag_factor: float
+    second_factor: float
     weights: Floats
     spread: Spread
     bucket_spread: Spread
@@ -52,9 +52,9 @@ class Backtest:
 
 
 def backtest(
-    base: LoadBase, lags: LagModel | None, hours: CountSeries, first: int, hours_ahead: int, timezone: str
+    base: LoadBase, second: SecondModel | None, hours: CountSeries, first: int, hours_ahead: int, timezone: str
 ) -> Backtest:
-    """Judge a base (and trees) of the hours before `first` on the origins from there on, and learn the rest from them.
+    """Judge a base (and second model) of the hours before `first` on the origins from there on; learn the rest there.
 
     O(origins (672 + ahead)), 0.1 to 1 s for a year.
     """
@@ -71,13 +71,13 @@ def backtest(
         added = cases.answered(fit_memory(cases, outside), inside)
         modelled[inside] = np.expm1(usual[ahead][inside] + added).clip(0.0)
     factor = centre_factor(origins.totals, modelled.sum(axis=1))
-    lagged, lag_factor = None, 1.0
-    if lags is not None:
-        lagged = lags.ahead(origins.counts, ahead_ms(origins.at_ms, hours_ahead, timezone))
-        lag_factor = centre_factor(origins.totals, lagged.sum(axis=1))
-        lagged = lagged * lag_factor
-    ways = ways_of(origins.counts, modelled * factor, lagged)
-    models = 1 if lagged is None else 2
+    other, second_factor = None, 1.0
+    if second is not None:
+        other = second.ahead(origins.counts, ahead_ms(origins.at_ms, hours_ahead, timezone))
+        second_factor = centre_factor(origins.totals, other.sum(axis=1))
+        other = other * second_factor
+    ways = ways_of(origins.counts, modelled * factor, other)
+    models = 1 if other is None else 2
     everything = np.ones(len(index), dtype=bool)
     forecast = np.empty_like(origins.truth)
     for inside, outside in blocks:
@@ -86,7 +86,7 @@ def backtest(
     return Backtest(
         fit_memory(cases, everything),
         factor,
-        lag_factor,
+        second_factor,
         _weights(origins, ways, everything, models),
         fit_spread(origins.totals, said, independent=windows),
         fit_spread(origins.truth.ravel(), forecast.ravel(), independent=windows),

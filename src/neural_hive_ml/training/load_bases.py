@@ -3,11 +3,13 @@
 import numpy as np
 
 from neural_hive_ml.clock import HOUR_MS
+from neural_hive_ml.conventions import LOAD_ALGORITHMS
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.features.series import CountSeries, local_ms, week_slot
 from neural_hive_ml.scoring.load_base import LoadBase
 from neural_hive_ml.training.load_prophet import ProphetSettings, fit_prophet
 from neural_hive_ml.training.load_shape import week_shape
+from neural_hive_ml.training.load_statsforecast import fit_mstl
 
 # Hours whose mean is the level that a base without a trend keeps; serving measures the recent level anyway.
 _LEVEL_HOURS = 672
@@ -21,10 +23,13 @@ def fit_base(hours: CountSeries, algorithm: str, timezone: str, prophet: Prophet
     match algorithm:
         case "prophet":
             return fit_prophet(hours, timezone, prophet, seed)
-        case "seasonal_mean" | "lags":
+        case "mstl":
+            return fit_mstl(hours, timezone)
+        case "seasonal_mean" | "lags" | "ets":
             return seasonal_mean(hours, timezone)
         case other:
-            raise UsageError(f"no load algorithm {other!r}", remedy="choose prophet or seasonal_mean")
+            known = ", ".join(LOAD_ALGORITHMS)
+            raise UsageError(f"no load algorithm {other!r}", remedy=f"choose one of {known}")
 
 
 def seasonal_mean(hours: CountSeries, timezone: str) -> LoadBase:

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field, replace
 
 from neural_hive_ml.clock import HOUR_MS
 from neural_hive_ml.features.series import CountSeries
-from neural_hive_ml.scoring.load import LoadForecaster
-from neural_hive_ml.scoring.load_lags import LagModel
+from neural_hive_ml.scoring.load import LoadForecaster, SecondModel
 from neural_hive_ml.training.load_backtest import Backtest, backtest
 from neural_hive_ml.training.load_bases import fit_base
 from neural_hive_ml.training.load_lags import LagSettings, fit_lags
 from neural_hive_ml.training.load_prophet import ProphetSettings
+from neural_hive_ml.training.load_statsforecast import fit_ets
 
 # The part of the training hours that the base learns from before its residuals are measured on the rest.
 _BASE_SHARE = 0.65
@@ -56,8 +56,8 @@ def backtest_load(task: LoadTask, algorithm: str, settings: LoadSettings | None 
     settings = settings or LoadSettings()
     early = task.before(task.learned)
     base = fit_base(early.hours, algorithm, task.timezone, settings.prophet, task.seed)
-    lags = _lags(early, settings)[0] if algorithm == "lags" else None
-    return backtest(base, lags, task.hours, task.learned, task.hours_ahead, task.timezone)
+    second, _ = _second(early, algorithm, settings)
+    return backtest(base, second, task.hours, task.learned, task.hours_ahead, task.timezone)
 
 
 def fit_load(
@@ -67,11 +67,9 @@ def fit_load(
     settings = settings or LoadSettings()
     found = judged or backtest_load(task, algorithm, settings)
     base = fit_base(task.hours, algorithm, task.timezone, settings.prophet, task.seed)
-    lags: LagModel | None = None
-    provenance: dict[str, bytes] = {}
-    if algorithm == "lags":
-        fitted, provenance = _lags(task, settings)
-        lags = replace(fitted, factor=found.lag_factor)
+    second, provenance = _second(task, algorithm, settings)
+    if second is not None:
+        second = replace(second, factor=found.second_factor)
     forecaster = LoadForecaster(
         base,
         found.memory,
@@ -81,13 +79,23 @@ def fit_load(
         found.weights,
         task.hours_ahead * 60,
         task.timezone,
-        lags,
+        second,
     )
     return FittedLoad(forecaster, provenance)
 
 
-def _lags(task: LoadTask, settings: LoadSettings) -> tuple[LagModel, dict[str, bytes]]:
-    fitted = fit_lags(
-        task.hours, task.hours_ahead, task.timezone, settings.lags, seed=task.seed, threads=task.threads
-    )
-    return fitted.model, {"lags.ubj": fitted.ubj}
+def _second(task: LoadTask, algorithm: str, settings: LoadSettings) -> tuple[SecondModel | None, dict[str, bytes]]:
+    match algorithm:
+        case "lags":
+            fitted = fit_lags(
+                task.hours,
+                task.hours_ahead,
+                task.timezone,
+                settings.lags,
+                seed=task.seed,
+                threads=task.threads,
+            )
+            return fitted.model, {"lags.ubj": fitted.ubj}
+        case "ets":
+            return fit_ets(task.hours, task.timezone), {}
+    return None, {}

@@ -21,7 +21,7 @@ from neural_hive_ml.training.load_fit import FittedLoad, LoadTask, backtest_load
 from neural_hive_ml.training.load_origins import origins_at, seasonal_naive
 from neural_hive_ml.training.request import Candidate
 
-ALGORITHMS = ("prophet", "seasonal_mean", "lags")
+ALGORITHMS = ("prophet", "seasonal_mean", "ets", "mstl", "lags")
 HELD = 24 * 14
 
 
@@ -78,7 +78,7 @@ def test_trees_on_lags_travel_without_pickle() -> None:
     assert list(model.provenance) == ["lags.ubj"]
     forecaster = load_scorer(model)
     assert isinstance(forecaster, LoadForecaster)
-    assert forecaster.lags is not None
+    assert forecaster.second is not None
     assert len(forecaster.weights) == 8
     assert forecaster.weights.sum() == pytest.approx(1.0)
 
@@ -143,7 +143,7 @@ def test_what_was_not_asked_for_is_chosen_by_the_backtest() -> None:
     said = weekly(24 * 28)
     fit, choice = choose_and_fit(LoadTask(said, 1, threads=1))
     assert set(choice.wapes) == {"prophet", "seasonal_mean", "lags"}
-    assert (fit.forecaster.lags is not None) == (choice.algorithm == "lags")
+    assert (fit.forecaster.second is not None) == (choice.algorithm == "lags")
 
 
 def test_no_other_algorithm_and_no_other_horizon() -> None:
