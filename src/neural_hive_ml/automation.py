@@ -121,6 +121,7 @@ def _request(name: str, as_of_ms: int, settings: Settings) -> TrainingRequest:
         algorithm=None if family == "load" else suffix,
         horizon_minutes=int(suffix.removesuffix("m")) if family == "load" else None,
         timezone=settings.text("CALENDAR_TIMEZONE"),
+        holidays=settings.text("LOAD_HOLIDAYS_COUNTRY") if family == "load" else "",
     )
 
 

@@ -105,6 +105,12 @@ TABLE: Final[tuple[Setting, ...]] = (
     ),
     Setting("ALLOW_SYNTHETIC_FALLBACK", "false", None, "allow models of synthetic tickets to be promoted"),
     Setting("CALENDAR_TIMEZONE", "UTC", None, "IANA time zone of the calendar features", zone=True),
+    Setting(
+        "LOAD_HOLIDAYS_COUNTRY",
+        "",
+        None,
+        "country (ISO code, as BR or US) whose holidays Prophet's load forecasts know; empty: none",
+    ),
     # Drift and retraining.
     Setting("DRIFT_THRESHOLD", "0.2", None, "drift_score above which drift retrains"),
     Setting("DRIFT_CHECK_INTERVAL_MINUTES", "60", None, "minutes between drift checks"),

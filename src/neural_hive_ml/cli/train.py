@@ -23,6 +23,8 @@ from neural_hive_ml.training.search import Value, parse_parameters
 
 # The order of the guide's table: the detector first, it is what the platform waits for.
 ORDER: tuple[Family, ...] = FAMILIES
+# The guide's choice names it; nothing here trains it, and the command says so instead of training something else.
+ARIMA = "arima"
 DATA_SOURCES = ("auto", "embedded", "mongodb", "clickhouse")
 
 
@@ -37,7 +39,7 @@ DATA_SOURCES = ("auto", "embedded", "mongodb", "clickhouse")
 )
 @click.option(
     "--model-algorithm",
-    type=click.Choice(sorted({a for group in ALGORITHMS.values() for a in group})),
+    type=click.Choice(sorted({ARIMA, *(a for group in ALGORITHMS.values() for a in group)})),
     help="Override the family's default (isolation_forest, prophet, xgboost). With `all` it goes to "
     "the family that knows it.",
 )
@@ -153,6 +155,7 @@ def train_command(
             tuning=tuning,
             timezone=settings.text("CALENDAR_TIMEZONE"),
             parameters=chosen,
+            holidays=settings.text("LOAD_HOLIDAYS_COUNTRY"),
         )
         with tuner_of(engine, settings.data_dir, console) if tuning else nullcontext() as tuner:
             results = train(requests, workspace, rules, lambda line: console.print(f"  {line}"), tuner)
@@ -166,6 +169,12 @@ def train_command(
 
 def _families(model_type: str, algorithm: str | None) -> tuple[Family, ...]:
     families = tuple(f for f in ORDER if model_type in {f, "all"})
+    if algorithm == ARIMA:
+        raise UsageError(
+            "--model-algorithm arima: no ARIMA is trained; its additive kinds without a long memory are exponential "
+            "smoothing, and forecasts of load need two seasons",
+            remedy="--model-type load --model-algorithm ets, or none: the backtest chooses",
+        )
     if algorithm is not None and not any(algorithm in ALGORITHMS[f] for f in families):
         known = ", ".join(ALGORITHMS[families[0]])
         raise UsageError(

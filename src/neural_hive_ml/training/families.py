@@ -45,6 +45,10 @@ def search_family(columns: TicketColumns, request: TrainingRequest) -> Search | 
             from neural_hive_ml.training.duration_search import duration_search
 
             return duration_search(columns, request)
+        case "load":
+            from neural_hive_ml.training.load_search import load_search
+
+            return load_search(columns, request)
     return None
 
 
@@ -55,6 +59,10 @@ def space_of(family: str) -> tuple[Knob, ...]:
             from neural_hive_ml.training.duration_search import SPACE
 
             return SPACE
+        case "load":
+            from neural_hive_ml.training.load_search import SPACE as LOAD_SPACE
+
+            return LOAD_SPACE
     return ()
 
 

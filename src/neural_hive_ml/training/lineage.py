@@ -50,7 +50,8 @@ def _versions() -> dict[str, str]:
 
 
 def _command(request: TrainingRequest) -> str:
-    parts = [
+    parts = [f"LOAD_HOLIDAYS_COUNTRY={request.holidays}"] if request.holidays else []
+    parts += [
         "hive-ml train",
         f"--model-type {request.family}",
         f"--as-of {request.as_of_ms}",

@@ -16,8 +16,10 @@ from neural_hive_ml.scoring.load import LoadForecaster, input_names, output_name
 from neural_hive_ml.scoring.packed import GoldenRows, PackedModel
 from neural_hive_ml.tickets.columns import TicketColumns
 from neural_hive_ml.training.lineage import lineage_of
+from neural_hive_ml.training.load_backtest import Backtest
 from neural_hive_ml.training.load_choice import TRIED, Choice, choose
 from neural_hive_ml.training.load_fit import FittedLoad, LoadSettings, LoadTask, backtest_load, fit_load
+from neural_hive_ml.training.load_holidays import checked_country
 from neural_hive_ml.training.load_origins import (
     Origins,
     holdout_origins,
@@ -26,6 +28,7 @@ from neural_hive_ml.training.load_origins import (
     seasonal_naive,
     split_hours,
 )
+from neural_hive_ml.training.load_prophet import ProphetSettings
 from neural_hive_ml.training.request import Candidate, Progress, TrainingRequest, silent
 
 _GOLDEN = 8
@@ -50,8 +53,7 @@ def train_load(columns: TicketColumns, request: TrainingRequest, progress: Progr
     hours = hours_of(columns, request)
     first = split_hours(hours, ahead)
     progress(f"load {ahead} h: {len(hours):,} hours, the last {len(hours) - first:,} held out")
-    task = LoadTask(hours, ahead, request.timezone, request.seed, request.threads).before(first)
-    fitted, choice = choose_and_fit(task, request.algorithm)
+    fitted, choice = choose_and_fit(training_task(columns, request), request.algorithm, settings_of(request))
     progress(f"load {ahead} h: {choice.reason}")
     forecaster = fitted.forecaster
     origins = holdout_origins(hours, first, ahead)
@@ -119,10 +121,24 @@ def hours_of(columns: TicketColumns, request: TrainingRequest) -> CountSeries:
     return hours.since(request.as_of_ms - request.window_days * DAY_MS)
 
 
-def choose_and_fit(
+def training_task(columns: TicketColumns, request: TrainingRequest) -> LoadTask:
+    """Return what a request's model may learn from: the hours before its hold-out. Raises as `train_load` does."""
+    ahead = _hours_ahead(request)
+    hours = hours_of(columns, request)
+    task = LoadTask(hours, ahead, request.timezone, request.seed, request.threads)
+    return task.before(split_hours(hours, ahead))
+
+
+def settings_of(request: TrainingRequest) -> LoadSettings:
+    """Return the settings of a request: defaults, the holidays asked for, the parameters in their place."""
+    prophet = ProphetSettings(holidays=checked_country(request.holidays))
+    return LoadSettings(prophet=prophet).having(request.parameters)
+
+
+def choose_algorithm(
     task: LoadTask, algorithm: str | None = None, settings: LoadSettings | None = None
-) -> tuple[FittedLoad, Choice]:
-    """Fit the algorithm that was asked for, or the one that the backtest chooses; nothing after the task's hours is seen."""
+) -> tuple[Choice, Backtest]:
+    """Return the algorithm that was asked for, or the one that the backtest chooses, with its backtest."""
     tried = TRIED if algorithm is None else (algorithm,)
     backtests = {name: backtest_load(task, name, settings) for name in tried}
     if algorithm is None:
@@ -130,7 +146,15 @@ def choose_and_fit(
     else:
         wape = backtests[algorithm].wape
         choice = Choice(algorithm, f"{algorithm}: asked for (WAPE in the backtest {wape:.3f})", {algorithm: wape})
-    return fit_load(task, choice.algorithm, settings, backtests[choice.algorithm]), choice
+    return choice, backtests[choice.algorithm]
+
+
+def choose_and_fit(
+    task: LoadTask, algorithm: str | None = None, settings: LoadSettings | None = None
+) -> tuple[FittedLoad, Choice]:
+    """Choose and fit on the task's hours; nothing after them is seen."""
+    choice, found = choose_algorithm(task, algorithm, settings)
+    return fit_load(task, choice.algorithm, settings, found), choice
 
 
 def _answers(forecaster: LoadForecaster, origins: Origins) -> ForecastCases:

@@ -1,6 +1,8 @@
 """Fit a load forecaster by one algorithm: backtest inside the training hours, then learn from all of them."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from neural_hive_ml.clock import HOUR_MS
 from neural_hive_ml.features.series import CountSeries
@@ -10,6 +12,7 @@ from neural_hive_ml.training.load_bases import fit_base
 from neural_hive_ml.training.load_lags import LagSettings, fit_lags
 from neural_hive_ml.training.load_prophet import ProphetSettings
 from neural_hive_ml.training.load_statsforecast import fit_ets
+from neural_hive_ml.training.search import Value
 
 # The part of the training hours that the base learns from before its residuals are measured on the rest.
 _BASE_SHARE = 0.65
@@ -21,6 +24,16 @@ class LoadSettings:
 
     prophet: ProphetSettings = field(default_factory=ProphetSettings)
     lags: LagSettings = field(default_factory=LagSettings)
+
+    def having(self, values: Iterable[tuple[str, Value]]) -> "LoadSettings":
+        """Return these settings with some (name, value) in their place; names are unique among the algorithms'."""
+        named = dict(values)
+        parts: dict[str, Any] = {}
+        for part in fields(self):
+            before = getattr(self, part.name)
+            known = {f.name for f in fields(before)}
+            parts[part.name] = replace(before, **{n: v for n, v in named.items() if n in known})
+        return LoadSettings(**parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from neural_hive_ml.clock import DAY_MS, HOUR_MS
 from neural_hive_ml.errors import TrainingFailed
 from neural_hive_ml.features.series import CountSeries, Ints, local_ms, week_slot
 from neural_hive_ml.scoring.load_base import WEEK_HOURS, LoadBase, Season
+from neural_hive_ml.training.load_holidays import holiday_effects
 from neural_hive_ml.training.load_shape import week_shape
 
 Floats = npt.NDArray[np.float64]
@@ -26,13 +27,17 @@ _FRIDAY_END = 120
 
 @dataclass(frozen=True, slots=True)
 class ProphetSettings:
-    """What a search may change. `history_days` bounds the fit: older weeks say little about the next hours."""
+    """What a search may change, and the country of `holidays`, or none.
+
+    `history_days` bounds the fit: older weeks say little about the next hours.
+    """
 
     growth: Literal["linear", "flat"] = "linear"
     changepoint_prior_scale: float = 0.05
     daily_order: int = 6
     seasonality_prior_scale: float = 1.0
     history_days: int = 120
+    holidays: str = ""
 
 
 def fit_prophet(hours: CountSeries, timezone: str, settings: ProphetSettings, seed: int) -> LoadBase:
@@ -58,7 +63,7 @@ def fit_prophet(hours: CountSeries, timezone: str, settings: ProphetSettings, se
             f"Prophet could not be fitted to {len(frame)} hours: {error}",
             remedy="check `python -c 'import prophet'`, or train with --model-algorithm seasonal_mean",
         ) from error
-    return components(model, shape)
+    return components(model, shape, settings.holidays)
 
 
 def _model(settings: ProphetSettings) -> Any:
@@ -69,12 +74,15 @@ def _model(settings: ProphetSettings) -> Any:
         changepoint_prior_scale=settings.changepoint_prior_scale,
         seasonality_prior_scale=settings.seasonality_prior_scale,
         uncertainty_samples=0,
+        holidays_prior_scale=settings.seasonality_prior_scale,
         daily_seasonality=False,
         weekly_seasonality=False,
         yearly_seasonality="auto",
     )
     for condition in ("weekday", "weekend"):
         model.add_seasonality(f"daily_{condition}", 1, settings.daily_order, condition_name=condition)
+    if settings.holidays:
+        model.add_country_holidays(country_name=settings.holidays)
     # A prior around the shape's own scale: its coefficient is about one.
     model.add_regressor("shape", prior_scale=1.0, standardize=False)
     return model
@@ -95,8 +103,8 @@ def _frame(local: Ints, value: Floats, shape: Floats) -> Any:
     )
 
 
-def components(model: Any, shape: Floats) -> LoadBase:
-    """Read a fitted Prophet (Fourier seasons and the regressor ``shape`` only) into arrays.
+def components(model: Any, shape: Floats, country: str = "") -> LoadBase:
+    """Read a fitted Prophet (Fourier seasons, the regressor ``shape``, holidays of `country`) into arrays.
 
     Of the trend its last value is kept: it parts growth from season while fitting, and the level of the weeks before a
     forecast is measured when it is made. A slope inside those weeks would be there after a fit and gone four weeks later.
@@ -110,8 +118,15 @@ def components(model: Any, shape: Floats) -> LoadBase:
         condition = season["condition_name"] or "always"
         seasons.append(Season(float(season["period"]), condition, beta[at]))
     weight = float(beta[[i for i in columns if names["shape"][i]]].sum()) if "shape" in names else 0.0
+    effects = {
+        str(name): float(beta[[i for i in columns if names[name][i]]].sum())
+        for name in (model.train_holiday_names if model.train_holiday_names is not None else ())
+        if name in names
+    }
     knot_ms, knot_value = _last_trend(model)
-    return LoadBase(knot_ms, knot_value, shape * weight if weight else np.zeros(WEEK_HOURS), tuple(seasons))
+    day, day_effect = holiday_effects(effects, country, int(knot_ms[0]))
+    shape = shape * weight if weight else np.zeros(WEEK_HOURS)
+    return LoadBase(knot_ms, knot_value, shape, tuple(seasons), day, day_effect)
 
 
 def _last_trend(model: Any) -> tuple[Ints, Floats]:

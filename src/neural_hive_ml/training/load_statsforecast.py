@@ -16,6 +16,8 @@ Floats = npt.NDArray[np.float64]
 
 # Older weeks change a smoothing's parameters little and cost as much as new ones.
 _MOST_DAYS = 60
+# A spread below this is rounding: there is nothing to smooth.
+_STILL = 1e-9
 _INSTALL = "pip install 'neural-hive-ml[statsforecast]', or train with --model-algorithm lags"
 
 
@@ -28,7 +30,7 @@ def fit_ets(hours: CountSeries, timezone: str) -> EtsModel:
     shape = week_shape(value, slot)
     off = value - shape[slot]
     off = np.where(np.isfinite(off), off, np.nanmean(off))
-    if float(np.std(off)) == 0.0:
+    if float(np.std(off)) < _STILL:
         return EtsModel(0.0, 0.0, np.zeros(DAY_HOURS), shape)
     ets = _library("AutoETS")
     fits = [_fitted(ets(season_length=DAY_HOURS, model=model), off) for model in ("ANN", "ANA")]
@@ -54,7 +56,7 @@ def fit_mstl(hours: CountSeries, timezone: str) -> LoadBase:
         )
     value = np.where(np.isfinite(value), value, np.nanmean(value))
     local = local_ms(hours.times_ms(), timezone)
-    if float(np.std(value)) == 0.0:
+    if float(np.std(value)) < _STILL:
         return LoadBase(local[-1:], value[-1:], np.zeros(WEEK_HOURS))
     parts = _fitted(_library("MSTL")(season_length=[DAY_HOURS, WEEK_HOURS]), value).model_
     seasons = (parts[f"seasonal{DAY_HOURS}"] + parts[f"seasonal{WEEK_HOURS}"]).to_numpy(dtype=np.float64)

@@ -32,9 +32,9 @@ class TuningBudget:
 class TrainingRequest:
     """One training: data as of `as_of_ms` (UTC ms), `window_days` back from it.
 
-    `algorithm` None means the family's default; `horizon_minutes` only for load; `labels` only for anomaly: what people
-    had said of tickets before `as_of_ms`. `parameters` (name, value) stand in for defaults of the algorithm; `tuning`
-    asks for a search of them.
+    `algorithm` None means the family's default; `horizon_minutes` and `holidays` (a country's code) only for load;
+    `labels` only for anomaly: what people had said of tickets before `as_of_ms`. `parameters` (name, value) stand in for
+    defaults of the algorithm; `tuning` asks for a search of them.
     """
 
     family: Family
@@ -49,6 +49,7 @@ class TrainingRequest:
     threads: int = 2
     labels: tuple[TicketLabel, ...] = ()
     parameters: tuple[tuple[str, Value], ...] = ()
+    holidays: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def requests_for(
     tuning: TuningBudget | None = None,
     timezone: str = "UTC",
     parameters: tuple[tuple[str, Value], ...] = (),
+    holidays: str = "",
 ) -> tuple[TrainingRequest, ...]:
     """Lay out one request a registered model: load has one a horizon; `algorithm` goes to whom it belongs.
 
@@ -91,6 +93,7 @@ def requests_for(
             tuning=tuning,
             timezone=timezone,
             parameters=parameters,
+            holidays=holidays if family == "load" else "",
         )
         for family in families
         for horizon in (LOAD_HORIZONS_MINUTES if family == "load" else (None,))
