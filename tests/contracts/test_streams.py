@@ -263,3 +263,46 @@ def test_describe_says_where(world: World) -> None:
         assert broker.describe().startswith("streams in ")
 
     run(world, scenario)
+
+
+def test_messages_can_be_erased_wherever_they_are(world: World) -> None:
+    async def scenario(world: World, broker: Broker) -> None:
+        await broker.publish(world.stream, out("ana 1", "rui 2", "ana 3", "rui 4"))
+        reader = await broker.consumer(world.stream, "g", "r")
+        await take(reader, 4)
+        gone = await broker.erase(world.stream, lambda message: b"ana" in message.value)
+        if world.kind == "kafka":
+            assert gone is None, "Kafka cannot, and says so"
+        else:
+            assert gone == 2
+            assert await broker.erase(world.stream, lambda message: b"ana" in message.value) == 0
+            other = await broker.consumer(world.stream, "other", "r")
+            assert [m.value for m in await take(other, 2) if m.value] == [b"rui 2", b"rui 4"][: 2 if world.kind == "redis" else 1]
+            await other.close()
+        await reader.close()
+
+    run(world, scenario)
+
+
+@pytest.mark.services
+@pytest.mark.xdist_group("redis")
+def test_only_what_every_group_has_done_is_trimmed(redis_url: str) -> None:
+    world = World("redis", lambda: RedisBroker(redis_url, 5.0, TAKE_OVER_SECONDS), f"test.{uuid4().hex[:10]}")
+
+    async def scenario(world: World, broker: Broker) -> None:
+        await broker.publish(world.stream, out("1", "2"))
+        await asyncio.sleep(0.005)
+        await broker.publish(world.stream, out("3"))
+        later = time.time_ns() // 1_000_000 + 60_000
+        quick = await broker.consumer(world.stream, "quick", "r")
+        slow = await broker.consumer(world.stream, "slow", "r")
+        await quick.commit(await take(quick, 3))
+        assert await broker.trim(world.stream, later) == 0, "the slow group has done nothing yet"
+        held = await take(slow, 3)
+        await slow.commit(held[:2])
+        assert await broker.trim(world.stream, later) == 2
+        assert [m.value for m in await broker.browse(world.stream, "slow", 10)] == [b"3"]
+        await quick.close()
+        await slow.close()
+
+    run(world, scenario)

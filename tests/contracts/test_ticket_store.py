@@ -134,3 +134,25 @@ def test_synthetic_and_errors_are_seen(store: TicketStore) -> None:
 
 def test_describe_says_where(store: TicketStore) -> None:
     assert store.describe().startswith("tickets in ")
+
+
+def test_erased_tickets_are_gone_and_the_others_are_what_they_were(store: TicketStore) -> None:
+    held = [ticket(f"t-{i}", START_MS + i, metadata={"owner": f"o-{i % 3}"}) for i in range(300)]
+    store.upsert(held)
+    store.upsert([replace(held[7], retry_count=2)])
+    gone = [t.ticket_id for t in held if t.owner == "o-1"]
+    assert store.erase([*gone, "absent"]) == 100
+    assert store.erase(gone) == 0
+    assert store.get(gone[0]) is None
+    assert list(store.tickets(ALL)) == [t for t in held if t.owner != "o-1"]
+    assert store.upsert(held[:3]) == UpsertSummary(stored=1, unchanged=2)
+
+
+def test_pruning_takes_what_was_created_before(store: TicketStore) -> None:
+    held = [ticket(f"t-{i}", START_MS + i) for i in range(120)]
+    store.upsert(held)
+    assert store.prune(START_MS) == 0
+    assert store.prune(START_MS + 50) == 50
+    assert store.prune(START_MS + 50) == 0
+    assert list(store.tickets(ALL)) == held[50:]
+    assert store.extent().oldest_ms == START_MS + 50

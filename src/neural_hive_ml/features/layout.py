@@ -21,6 +21,8 @@ PAIR_SCOPES: Final = ("task_capabilities", "task_risk")
 HOUR_SCOPES: Final = ("task_hours", "owner_hours")
 SCOPES: Final = FULL_SCOPES + SLIM_SCOPES + PAIR_SCOPES + HOUR_SCOPES
 SLOT_COUNT: Final = len(SCOPES)
+# Scopes whose keys name a person: remembered by digest only.
+PERSONAL_SCOPES: Final = ("owner", "owner_task", "owner_hours")
 
 # Columns of a raw ticket as the kernel takes it, all float64.
 PARAMETER_SLOTS: Final = 8

@@ -24,7 +24,7 @@ from neural_hive_ml.features.sql_base import (
     running_mean,
     running_variance,
 )
-from neural_hive_ml.features.statistics import Floats, Statistics, Tables
+from neural_hive_ml.features.statistics import Floats, Statistics, Tables, personal_key
 from neural_hive_ml.tickets.ticket import RISK_BANDS, TASK_TYPES
 
 # Observations of a key that leave the newest of it: 0.95 ** 1000 is 5e-23.
@@ -114,7 +114,11 @@ def _assembled(
     pairs, pair_slots = _stacked([counts[name] for name in at.PAIR_SCOPES], 1)
     clock, hour_slots = _stacked([hours[name] for name in at.HOUR_SCOPES], at.HOURS)
     used = {"full": len(full), "slim": len(slim), "pairs": len(pairs), "hours": len(clock)}
-    slots = (*full_slots, *slim_slots, *pair_slots, *hour_slots)
+    given = (*full_slots, *slim_slots, *pair_slots, *hour_slots)
+    slots = tuple(
+        {personal_key(key): slot for key, slot in own.items()} if scope in at.PERSONAL_SCOPES else own
+        for scope, own in zip(at.SCOPES, given, strict=True)
+    )
     return Statistics(Tables(full, slim, pairs, clock), as_of_ms, events, slots, used)
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,22 @@ from neural_hive_ml.features.spec import FEATURE_SET_VERSION
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _FIRST_CAPACITY = 64
+_PERSONAL = tuple(scope in at.PERSONAL_SCOPES for scope in at.SCOPES)
+# In a snapshot: its personal keys are digests already. Those of before had names.
+_DIGESTED = "personal.digested"
+
+
+@lru_cache(maxsize=100_000)
+def personal_key(key: str) -> str:
+    """Return the digest by which statistics remember a key that names an owner; an empty key stays nobody's.
+
+    >>> personal_key("ana")
+    'd:98f220a063966b1d46fb51e72039d1dc'
+    """
+    if not key:
+        return ""
+    raw = key.encode("utf-8", "surrogatepass")
+    return "d:" + blake2b(raw, digest_size=16, person=b"hive-owner").hexdigest()
 
 
 @dataclass(slots=True)
@@ -44,7 +62,7 @@ class Statistics:
     """Point-in-time statistics.
 
     `as_of_ms` is the time of the newest event learned, `sequence` how many were; a prediction names the sequence
-    it was made with.
+    it was made with. Keys that name an owner are kept as digests.
     """
 
     tables: Tables = field(
@@ -57,7 +75,10 @@ class Statistics:
 
     def find(self, keys: tuple[str, ...]) -> list[int]:
         """Return the slots of keys, 0 (nobody's, all zeros) for one never seen."""
-        return [slots.get(key, 0) for slots, key in zip(self.slots, keys, strict=True)]
+        return [
+            slots.get(personal_key(key) if personal else key, 0)
+            for slots, key, personal in zip(self.slots, keys, _PERSONAL, strict=True)
+        ]
 
     def assign(self, keys: tuple[str, ...]) -> list[int]:
         """Return the slots of keys, giving a new one to each key never seen; an empty key stays nobody's."""
@@ -65,10 +86,12 @@ class Statistics:
 
     def look(self, scope: int, key: str) -> int:
         """Return the slot of one key of a scope (its place in `layout.SCOPES`), 0 for one never seen."""
-        return self.slots[scope].get(key, 0)
+        return self.slots[scope].get(personal_key(key) if _PERSONAL[scope] else key, 0)
 
     def slot(self, scope: int, key: str) -> int:
         """Return the slot of one key of a scope, a new one where it was never seen; call `grow` before it is used."""
+        if _PERSONAL[scope]:
+            key = personal_key(key)
         slot = self.slots[scope].get(key, 0)
         if slot == 0 and key:
             table = _TABLE_OF[scope]
@@ -100,6 +123,7 @@ class Statistics:
         }
         arrays["moment"] = np.array([self.as_of_ms, self.sequence], dtype=np.int64)
         arrays["version"] = np.frombuffer(FEATURE_SET_VERSION.encode(), dtype=np.uint8).copy()
+        arrays[_DIGESTED] = np.ones(1, dtype=np.uint8)
         for scope, slots in zip(at.SCOPES, self.slots, strict=True):
             encoded = [key.encode("utf-8", "surrogatepass") for key in slots]
             arrays[f"{scope}.slots"] = np.fromiter(slots.values(), dtype=np.int64, count=len(slots))
@@ -132,8 +156,10 @@ class Statistics:
                 blob = arrays[f"{scope}.keys"].tobytes()
                 begin, table = 0, {}
                 ends, numbers = arrays[f"{scope}.ends"].tolist(), arrays[f"{scope}.slots"].tolist()
+                named = scope in at.PERSONAL_SCOPES and _DIGESTED not in arrays
                 for end, slot in zip(ends, numbers, strict=True):
-                    table[blob[begin:end].decode("utf-8", "surrogatepass")] = int(slot)
+                    key = blob[begin:end].decode("utf-8", "surrogatepass")
+                    table[personal_key(key) if named else key] = int(slot)
                     begin = end
                 slots.append(table)
             _check(tables, slots)

@@ -8,7 +8,7 @@ import msgspec
 
 from neural_hive_ml.errors import Conflict
 from neural_hive_ml.state.port import Document, Lease, Record
-from neural_hive_ml.state.sqlite import connect, reading, transaction
+from neural_hive_ml.state.sqlite import connect, forget, reading, transaction
 
 _MIGRATIONS = (
     """
@@ -108,6 +108,10 @@ class EmbeddedStateStore:
             before = db.total_changes
             db.executemany("DELETE FROM records WHERE collection = ? AND key = ?", [(collection, k) for k in keys])
             return db.total_changes - before
+
+    def forget(self) -> None:
+        with self._lock:
+            forget(self._db, self._path)
 
     def acquire(self, name: str, holder: str, *, now_ms: int, ttl_ms: int) -> Lease:
         with self._lock, transaction(self._db, self._path) as db:

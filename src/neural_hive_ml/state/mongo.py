@@ -116,6 +116,9 @@ class MongoStateStore:
                 for start in range(0, len(keys), _BATCH)
             )
 
+    def forget(self) -> None:
+        """Nothing to do here: the server reuses the space; its backups and its oplog are the operator's."""
+
     def acquire(self, name: str, holder: str, *, now_ms: int, ttl_ms: int) -> Lease:
         from pymongo import ReturnDocument
         from pymongo.errors import DuplicateKeyError

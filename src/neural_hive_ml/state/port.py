@@ -100,6 +100,10 @@ class StateStore(Protocol):
         """Delete records by key; return how many went."""
         ...
 
+    def forget(self) -> None:
+        """Make what was deleted unreadable in the store's own files, where the store has files of its own."""
+        ...
+
     def acquire(self, name: str, holder: str, *, now_ms: int, ttl_ms: int) -> Lease:
         """Take or renew a lease. Raises `Conflict` while another holder's lease has not expired."""
         ...

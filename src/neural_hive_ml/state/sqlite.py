@@ -63,6 +63,23 @@ def _migrate(db: sqlite3.Connection, migrations: Sequence[str], path: Path) -> N
                 db.execute(f"PRAGMA user_version={number}")
 
 
+def forget(db: sqlite3.Connection, path: Path) -> None:
+    """Rewrite the file, so that nothing that was deleted or replaced is left in it or in its log.
+
+    Raises
+    ------
+    StoreUnavailable
+        When a reader holds on to the log until the time-out.
+    """
+    if path == IN_MEMORY:
+        return
+    with reading(path):
+        db.execute("VACUUM")
+        busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    if busy:
+        raise StoreUnavailable(f"{path}: its log is in use and still holds deleted records", remedy="run it again")
+
+
 @contextmanager
 def transaction(db: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Connection]:
     """Write all or nothing; a locked or broken file becomes `StoreUnavailable`."""

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -179,6 +179,14 @@ class KafkaBroker:
             finally:
                 with suppress(Exception):
                     await asyncio.wait_for(driver.stop(), self.timeout_seconds)
+
+    async def trim(self, stream: str, before_ms: int) -> int | None:
+        """Return None: the topic's ``retention.ms`` does it."""
+        return None
+
+    async def erase(self, stream: str, wanted: Callable[[Message], bool]) -> int | None:
+        """Return None: Kafka deletes whole segments only, after the topic's ``retention.ms``."""
+        return None
 
     async def close(self) -> None:
         self._closed = True

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from neural_hive_ml.errors import Conflict, StoreUnavailable
@@ -50,6 +50,18 @@ class MemoryBroker:
         held, of = self._streams[stream], self._groups[stream, group]
         taken = [message for message in held[: of.next] if message.id in of.taken]
         return [*taken, *of.back, *held[of.next :]][:limit]
+
+    async def trim(self, stream: str, before_ms: int) -> int | None:
+        """Return None: it is gone with its process."""
+        return None
+
+    async def erase(self, stream: str, wanted: Callable[[Message], bool]) -> int | None:
+        self._check()
+        held = self._streams[stream]
+        gone = [place for place, message in enumerate(held) if message.value and wanted(message)]
+        for place in gone:  # places stay: readers count them
+            held[place] = replace(held[place], key="", value=b"", headers={})
+        return len(gone)
 
     async def close(self) -> None:
         self._closed = True

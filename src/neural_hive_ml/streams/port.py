@@ -4,7 +4,7 @@ Delivery is at least once: a message is given out until it is committed, so whoe
 second time changes nothing. Within a key, and without faults, messages come in the order in which they were published.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -77,6 +77,15 @@ class Broker(Protocol):
 
     async def browse(self, stream: str, group: str, limit: int) -> Sequence[Message]:
         """Return the oldest messages that a group has not committed, without taking them."""
+        ...
+
+    async def trim(self, stream: str, before_ms: int) -> int | None:
+        """Delete what arrived before a moment and every group has committed; return how many, None where the broker has
+        a retention of its own."""
+        ...
+
+    async def erase(self, stream: str, wanted: Callable[[Message], bool]) -> int | None:
+        """Delete messages, delivered or not; return how many, None where the broker cannot delete single messages."""
         ...
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
 """Redis Streams: consumer groups, messages of dead readers taken over, deliveries counted by the server."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -11,13 +11,15 @@ from neural_hive_ml.streams.port import DEAD_LETTERS, Message, Outgoing
 
 # What a reader has not committed after this long belongs to whoever asks: longer than any batch takes.
 TAKE_OVER_SECONDS: Final = 60.0
+_ERASED_AT_ONCE: Final = 1_000
 _HEADER: Final = b"h:"
 # Producers that do not know us put the document under one of these names.
 _VALUES: Final = (b"value", b"data", b"payload", b"ticket", b"event")
 
 
 class RedisBroker:
-    """See `streams.port.Broker`. Dead letters leave their stream when they are committed; nothing else is deleted."""
+    """See `streams.port.Broker`. Dead letters leave their stream when they are committed; what is old and
+    done goes by `trim`."""
 
     def __init__(
         self, url: str, timeout_seconds: float = 5.0, take_over_seconds: float = TAKE_OVER_SECONDS
@@ -79,6 +81,27 @@ class RedisBroker:
             last = groups[group]["last-delivered-id"].decode()
             found += _messages(await self.redis.xrange(stream, f"({last}", count=limit))
             return found[:limit]
+
+    async def trim(self, stream: str, before_ms: int) -> int | None:
+        with self.answering():
+            # The server's ids begin with the time of arrival.
+            oldest = before_ms
+            for group in await _groups(self.redis, stream):
+                oldest = min(oldest, _arrived_ms(group["last-delivered-id"]))
+                pending = await self.redis.xpending(stream, group["name"])
+                if pending["min"]:
+                    oldest = min(oldest, _arrived_ms(pending["min"]))
+            return int(await self.redis.xtrim(stream, minid=f"{max(oldest, 0)}-0", approximate=False))
+
+    async def erase(self, stream: str, wanted: Callable[[Message], bool]) -> int | None:
+        gone, beyond = 0, "-"
+        with self.answering():
+            while entries := await self.redis.xrange(stream, beyond, "+", _ERASED_AT_ONCE):
+                ids = [message.id for message in _messages(entries) if wanted(message)]
+                if ids:
+                    gone += int(await self.redis.xdel(stream, *ids))
+                beyond = f"({entries[-1][0].decode()}"
+        return gone
 
     async def close(self) -> None:
         self._closed = True
@@ -237,6 +260,10 @@ async def _groups(client: Any, stream: str) -> Sequence[Mapping[str, Any]]:
             raise
         return []
     return groups
+
+
+def _arrived_ms(entry_id: bytes) -> int:
+    return int(entry_id.partition(b"-")[0])
 
 
 def _fields(message: Outgoing) -> dict[bytes, bytes]:

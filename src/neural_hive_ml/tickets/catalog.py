@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from neural_hive_ml.state.sqlite import connect
 from neural_hive_ml.tickets.keys import Keys, map_keys
-from neural_hive_ml.tickets.segment import Segment
+from neural_hive_ml.tickets.segment import Segment, rows_before
 
 _MIGRATIONS = (
     """
@@ -112,6 +112,18 @@ class Catalog:
             self.db.execute(
                 "INSERT INTO dead (segment, rows) VALUES (?, ?)", (segment, rows.astype("<i4").tobytes())
             )
+
+    def bury_before(self, created_ms: int) -> int:
+        """Mark the rows of tickets created before a moment dead; within the caller's transaction. Return how many."""
+        gone = 0
+        for segment in self.segments.values():
+            if segment.oldest_ms < created_ms:
+                rows = rows_before(self.folder, segment, created_ms)
+                mask = self.dead(segment.number)
+                live = rows if mask is None else rows[~mask[rows]]
+                self.bury(segment.number, live)
+                gone += len(live)
+        return gone
 
     def close(self) -> None:
         """Close the database and forget the maps."""

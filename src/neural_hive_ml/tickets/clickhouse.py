@@ -126,6 +126,29 @@ class ClickHouseTicketStore:
             some = list(ids[start : start + _IDS_A_QUERY])
             self._bury(f"{self.new_version():d}", "WHERE old.ticket_id IN %(ids)s", {"ids": some})
 
+    def erase(self, ids: Iterable[str]) -> int:
+        """Delete tickets with all their versions, at once (a mutation): what is marked as gone is still on the disk."""
+        held = list(ids)
+        gone = 0
+        for start in range(0, len(held), _IDS_A_QUERY):
+            some: dict[str, object] = {"ids": held[start : start + _IDS_A_QUERY]}
+            gone += self._delete("ticket_id IN %(ids)s", some)
+        return gone
+
+    def prune(self, before_ms: int) -> int:
+        return self._delete(f"created_at < {moment(before_ms)}", {})
+
+    def _delete(self, which: str, parameters: dict[str, object]) -> int:
+        found = self._read(f"SELECT count() AS n FROM {self.table} FINAL WHERE {which}", parameters)
+        if found is None:
+            return 0
+        self.database.command(
+            f"ALTER TABLE {self.table} DELETE WHERE {which} SETTINGS mutations_sync = 2",
+            parameters,
+            patience=HEAVY_PATIENCE,
+        )
+        return int(found["n"][0].as_py())
+
     def _bury(self, version: str, which: str, parameters: dict[str, object] | None = None) -> None:
         names = [*_names(), "digest"]
         self.database.command(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from neural_hive_ml.errors import StoreUnavailable
 from neural_hive_ml.state.sqlite import transaction, view
 from neural_hive_ml.tickets.catalog import Catalog, Mask
 from neural_hive_ml.tickets.keys import Keys, merge_keys
@@ -28,6 +29,7 @@ from neural_hive_ml.tickets.segment import (
     write_segment,
 )
 from neural_hive_ml.tickets.snapshot import ORIGIN, Snapshot, open_files
+from neural_hive_ml.tickets.table import coded_anew
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -38,6 +40,9 @@ FAN_IN: Final = 8
 LARGEST_INPUT_ROWS: Final = 250_000
 # Files that no longer count are deleted this long after: a reader opens its files at once, so seconds would do.
 GRACE_SECONDS: Final = 600.0
+# Where a person's tickets must go at once, readers get this long to open their files, and other compactions to end.
+_READERS_SECONDS: Final = 0.5
+_PATIENCE_SECONDS: Final = 60.0
 
 
 def chosen(segments: Sequence[Segment], dead: "dict[int, Mask | None]") -> Sequence[Segment]:
@@ -73,9 +78,49 @@ def compact(catalog: Catalog) -> int:
     return merges
 
 
-def _merge(catalog: Catalog, old: Sequence[Segment], dead: "dict[int, Mask | None]") -> None:
+def rewrite(catalog: Catalog, numbers: Sequence[int]) -> None:
+    """Write segments anew without a trace of their dead rows and delete every file that does not count.
+
+    Waits for a compaction that another process is at.
+
+    Raises
+    ------
+    StoreUnavailable
+        When that takes longer than a minute.
+    """
+    give_up = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        with _alone(catalog.folder / "compaction.lock") as alone:
+            if alone:
+                with view(catalog.db, catalog.path):
+                    catalog.refresh()
+                dead = {number: catalog.dead(number) for number in catalog.segments}
+                for number in numbers:
+                    if number in catalog.segments:
+                        _merge(catalog, [catalog.segments[number]], dead, thoroughly=True)
+                # A reader opens its files just after it has read the catalog.
+                time.sleep(_READERS_SECONDS)
+                _sweep(catalog, grace_seconds=0.0)
+                return
+        if time.monotonic() > give_up:
+            raise StoreUnavailable(
+                f"{catalog.folder}: another process has been compacting for long", remedy="run it again"
+            )
+        time.sleep(0.1)
+
+
+def sweep(catalog: Catalog) -> None:
+    """Delete the files that ceased to count a while ago, unless another process is compacting."""
+    with _alone(catalog.folder / "compaction.lock") as alone:
+        if alone:
+            _sweep(catalog)
+
+
+def _merge(
+    catalog: Catalog, old: Sequence[Segment], dead: "dict[int, Mask | None]", *, thoroughly: bool = False
+) -> None:
     keys_of_row = {s.number: _by_row(catalog.keys(s.number)) for s in old}
-    new = _write_merged(catalog.folder, old, dead, keys_of_row)
+    new = _write_merged(catalog.folder, old, dead, keys_of_row, thoroughly=thoroughly)
     try:
         with transaction(catalog.db, catalog.path):
             catalog.refresh()
@@ -95,7 +140,12 @@ def _merge(catalog: Catalog, old: Sequence[Segment], dead: "dict[int, Mask | Non
 
 
 def _write_merged(
-    folder: Path, old: Sequence[Segment], dead: "dict[int, Mask | None]", keys_of_row: Mapping[int, Keys]
+    folder: Path,
+    old: Sequence[Segment],
+    dead: "dict[int, Mask | None]",
+    keys_of_row: Mapping[int, Keys],
+    *,
+    thoroughly: bool,
 ) -> tuple[Segment, Keys] | None:
     """Write the live rows of `old` as one segment; None when there are none."""
     if not any(live_rows(s.rows, dead[s.number]) for s in old):
@@ -113,7 +163,9 @@ def _write_merged(
             back[by_segment] = np.arange(len(table))
             taken = [keys_of_row[int(n)].take(rows[numbers == n]) for n in np.unique(numbers)]
             keys_in_order.append(merge_keys(taken).take(back))
-            yield table.drop_columns([ORIGIN])
+            plain = table.drop_columns([ORIGIN])
+            # The dictionary of a repeating column goes on holding the values of rows that were left out.
+            yield coded_anew(plain) if thoroughly else plain
 
     def keys() -> Keys:
         joined = merge_keys(keys_in_order)
@@ -152,14 +204,15 @@ def _alone(lock: Path) -> Iterator[bool]:
             yield True
 
 
-def _sweep(catalog: Catalog) -> None:
+def _sweep(catalog: Catalog, grace_seconds: float | None = None) -> None:
     """Delete the files that ceased to count a while ago, and those a crash left behind."""
     with view(catalog.db, catalog.path):
         catalog.refresh()
+    grace_seconds = GRACE_SECONDS if grace_seconds is None else grace_seconds
     counted = {s.name for s in catalog.segments.values()}
     for file in (*catalog.folder.glob("*.parquet"), *catalog.folder.glob("*.keys")):
         try:
-            if file.stem not in counted and time.time() - file.stat().st_mtime > GRACE_SECONDS:
+            if file.stem not in counted and time.time() - file.stat().st_mtime >= grace_seconds:
                 file.unlink()
         except FileNotFoundError:
             continue

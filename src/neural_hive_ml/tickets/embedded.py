@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from neural_hive_ml.state.sqlite import transaction, view
+from neural_hive_ml.state.sqlite import forget, transaction, view
 from neural_hive_ml.tickets.batches import batches
 from neural_hive_ml.tickets.catalog import Catalog, Found
 from neural_hive_ml.tickets.columns import TicketColumns
-from neural_hive_ml.tickets.compaction import compact
+from neural_hive_ml.tickets.compaction import compact, rewrite, sweep
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.encode import encode_ticket
 from neural_hive_ml.tickets.keys import Keys, keys_of
@@ -156,6 +156,36 @@ class EmbeddedTicketStore:
                 recent = db.execute("SELECT document FROM recent").fetchall()
             files = open_files(self._folder, list(catalog.segments.values()), catalog.dead)
         return Snapshot(files, [decode_ticket(document) for (document,) in recent])
+
+    def erase(self, ids: Iterable[str]) -> int:
+        """See `tickets.port.TicketStore`; rewrites every segment that holds a dead row, whoever's."""
+        names = list(ids)
+        wanted = keys_of(names, [b""] * len(names))
+        with self._lock:
+            catalog = self._catalog
+            with transaction(catalog.db, catalog.path) as db:
+                catalog.refresh()
+                found, waiting = catalog.find(wanted), _recent(db, names)
+                for number, rows in found.rows_by_segment(found.segment > 0):
+                    catalog.bury(number, rows)
+                db.executemany("DELETE FROM recent WHERE ticket_id = ?", [(name,) for name in waiting])
+                catalog.refresh()
+                touched = [number for number in catalog.segments if catalog.dead(number) is not None]
+            rewrite(catalog, touched)
+            forget(catalog.db, catalog.path)
+        return int((found.segment > 0).sum()) + len(waiting)
+
+    def prune(self, before_ms: int) -> int:
+        with self._lock:
+            catalog = self._catalog
+            with transaction(catalog.db, catalog.path) as db:
+                catalog.refresh()
+                gone = catalog.bury_before(before_ms)
+                gone += db.execute("DELETE FROM recent WHERE created_at < ?", (before_ms,)).rowcount
+            if gone:
+                compact(catalog)
+            sweep(catalog)
+        return gone
 
     def extent(self) -> StoreExtent:
         with self._lock:

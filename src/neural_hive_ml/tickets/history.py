@@ -37,6 +37,15 @@ class History:
             return self._clickhouse
         return self._record
 
+    def erase(self, ids: Iterable[str]) -> int:
+        held = list(ids)
+        self._clickhouse.erase(held)
+        return self._record.erase(held)
+
+    def prune(self, before_ms: int) -> int:
+        self._clickhouse.prune(before_ms)
+        return self._record.prune(before_ms)
+
     def extent(self) -> StoreExtent:
         return self._record.extent()
 

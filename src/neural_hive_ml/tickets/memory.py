@@ -41,6 +41,12 @@ class MemoryTicketStore:
         while block := list(islice(iterator, block_rows)):
             yield columns_of(block)
 
+    def erase(self, ids: Iterable[str]) -> int:
+        return sum(self._held.pop(ticket_id, None) is not None for ticket_id in ids)
+
+    def prune(self, before_ms: int) -> int:
+        return self.erase([t.ticket_id for t in self._held.values() if t.created_at < before_ms])
+
     def extent(self) -> StoreExtent:
         if not self._held:
             return StoreExtent(0, None, None, None)

@@ -188,6 +188,21 @@ class MongoTicketStore:
                     figures[own] = DayFigures(**{name: int(value) for name, value in found.items()})
         return figures
 
+    def erase(self, ids: Iterable[str]) -> int:
+        iterator, gone = iter(ids), 0
+        while some := list(islice(iterator, _WRITE_ROWS)):
+            with self._mongo.answering():
+                gone += self._tickets.delete_many({"ticket_id": {"$in": some}}).deleted_count
+        return gone
+
+    def prune(self, before_ms: int) -> int:
+        # A TTL index needs dates; the platform's schema has numbers, and some writers dates.
+        gone = 0
+        for kind in ("number", "date"):
+            with self._mongo.answering():
+                gone += self._tickets.delete_many(_created(TicketWindow(until_ms=before_ms), kind)).deleted_count
+        return gone
+
     def extent(self) -> StoreExtent:
         with self._mongo.answering():
             tickets = self._tickets.estimated_document_count()

@@ -72,6 +72,14 @@ class TicketStore(Protocol):
         """Yield the same tickets as columns, in blocks of at most `block_rows` rows."""
         ...
 
+    def erase(self, ids: Iterable[str]) -> int:
+        """Delete tickets by id, all that the store's own files hold of them; return how many were there."""
+        ...
+
+    def prune(self, before_ms: int) -> int:
+        """Delete tickets created before a moment; return how many went. Their space is used again in time."""
+        ...
+
     def extent(self) -> StoreExtent:
         """Return how much there is and of when."""
         ...

@@ -13,6 +13,7 @@ from neural_hive_ml.tickets.keys import Keys, write_keys
 from neural_hive_ml.tickets.table import REPEATING, arrow_schema
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -84,6 +85,14 @@ def groups_in(file: "pq.ParquetFile", since_ms: int, until_ms: int) -> Iterator[
         if bounds.max >= since_ms and bounds.min < until_ms:
             yield bounds.min, group, first_row
         first_row += part.num_rows
+
+
+def rows_before(folder: Path, segment: Segment, created_ms: int) -> "npt.NDArray[np.int32]":
+    """Return the rows of tickets created before a moment; they are the first, since rows are in order of creation."""
+    if segment.newest_ms < created_ms:
+        return np.arange(segment.rows, dtype=np.int32)
+    created = open_segment(folder, segment).read(["created_at"], use_threads=False)["created_at"].to_numpy()
+    return np.arange(np.searchsorted(created, created_ms), dtype=np.int32)
 
 
 def read_row(file: "pq.ParquetFile", row: int) -> "pa.Table":
