@@ -15,9 +15,12 @@ from neural_hive_ml.conventions import (
     EXIT_UNREACHABLE,
     GUIDE_MODELS,
     QUARANTINE,
+    TICKETS,
 )
 from neural_hive_ml.errors import HiveError, RegistryUnavailable, StoreUnavailable, UsageError
 from neural_hive_ml.settings import Settings
+from neural_hive_ml.upkeep.disk import disk_use
+from neural_hive_ml.upkeep.retention import SETTING_OF, plan
 
 Status = Literal["ok", "warning", "failed", "not_configured"]
 STALE_AFTER_MS = 6 * HOUR_MS
@@ -43,7 +46,7 @@ def examine(settings: Settings, purpose: str = "all") -> Iterator[Check]:
     `purpose` ``training`` leaves out what only matters once models serve.
     """
     checks: list[Callable[[Settings], Iterator[Check]]] = [_data_folder, _tickets, _clickhouse, _state]
-    checks += [_redis, _streams, _registry, _signing] if purpose == "all" else [_registry]
+    checks += [_retention, _redis, _streams, _registry, _signing] if purpose == "all" else [_registry]
     for check in checks:
         name = check.__name__.strip("_").replace("_", " ")
         try:
@@ -66,9 +69,37 @@ def _data_folder(settings: Settings) -> Iterator[Check]:
         return
     free = os.statvfs(folder)
     free_gib = free.f_bavail * free.f_frsize / 2**30
-    used_mib = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 2**20
-    detail = f"{folder}: {used_mib:,.0f} MiB used, {free_gib:,.0f} GiB free"
-    yield Check("data folder", "ok" if free_gib > 1 else "warning", detail, "" if free_gib > 1 else "make room")
+    use = disk_use(folder)
+    parts = ", ".join(f"{part} {size / 2**20:,.0f}" for part, size in use.bytes_of.items() if size)
+    budget = settings.number("DISK_BUDGET_GIB")
+    bound = f", at most {budget * 1024:,.0f} wanted" if budget else ""
+    detail = f"{folder}: {use.total / 2**20:,.0f} MiB used ({parts or 'empty'}){bound}, {free_gib:,.0f} GiB free"
+    fits = not budget or use.total <= budget * 2**30
+    well = free_gib > 1 and fits
+    yield Check(
+        "data folder", "ok" if well else "warning", detail, "" if well else "hive-ml data prune, or make room"
+    )
+
+
+def _retention(settings: Settings) -> Iterator[Check]:
+    """Is anything kept longer than its days?"""
+    days = {collection: settings.number(name) for collection, name in SETTING_OF.items()}
+    # A day of grace: whoever prunes does so once a day.
+    cuts = [cut for cut in plan(days, SystemClock().now_ms() - DAY_MS) if cut.before_ms is not None]
+    with closing(open_tickets(settings)) as tickets, closing(open_state(settings)) as state:
+        late = []
+        for cut in cuts:
+            if cut.collection == TICKETS:
+                oldest = tickets.extent().oldest_ms
+                old = oldest is not None and oldest < (cut.before_ms or 0)
+            else:
+                old = bool(state.find(cut.collection, until_ms=cut.before_ms, limit=1))
+            if old:
+                late.append(f"{cut.collection} ({cut.days:g} d)")
+    if late:
+        yield Check("retention", "warning", f"kept longer than its days: {', '.join(late)}", "hive-ml data prune")
+    else:
+        yield Check("retention", "ok", "nothing is kept longer than its days")
 
 
 def _tickets(settings: Settings) -> Iterator[Check]:

@@ -172,6 +172,17 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("PREDICTION_LOG_DAYS", "90", None, "days that predictions are kept"),
     Setting("LABEL_MATURITY_HOURS", "24", None, "age at which a prediction is judged by the labels that it has"),
     Setting("QUALITY_LEAST_LABELS", "20", None, "labels below which a live quality figure is unknown"),
+    # How long things are kept, by `hive-ml data prune`; 0 keeps them for ever.
+    Setting("TICKET_RETENTION_DAYS", "540", None, "days a ticket is kept after its creation; 0: all"),
+    Setting("OUTCOME_RETENTION_DAYS", "540", None, "days outcomes and runs of jobs are kept; 0: all"),
+    Setting("QUARANTINE_RETENTION_DAYS", "90", None, "days refused documents are kept; 0: all"),
+    Setting("DRIFT_RETENTION_DAYS", "0", None, "days drift checks and figures of live quality are kept; 0: all"),
+    Setting("RETRAINING_RETENTION_DAYS", "0", None, "days retraining events are kept; 0: all"),
+    Setting("VERDICT_RETENTION_DAYS", "0", None, "days human verdicts are kept; 0: all"),
+    Setting("STREAM_RETENTION_DAYS", "7", None, "days Redis keeps messages that every group has done; 0: all"),
+    Setting("MODEL_RETENTION_LAST", "10", None, "newest versions of each model that are kept"),
+    Setting("MODEL_RETENTION_DAYS", "7", None, "days every version of a model is kept"),
+    Setting("DISK_BUDGET_GIB", "0", None, "most the data folder may hold before doctor warns; 0: no limit"),
     Setting("REVIEW_AUDIT_SHARE", "0.01", None, "random share of unflagged tickets put before a person, 0 to 1"),
     Setting("HIVE_METRIC_ALIASES", "true", None, "also export the platform's older metric names"),
     Setting(

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("score", "Score a file or a window of tickets into a Parquet file."),
     "predictions": ("predictions", "Put predictions of the past on record, before going live."),
     "feedback": ("feedback", "Carry human verdicts in and out."),
+    "data": ("data", "Retention and erasure: prune what is old, purge a person's data."),
     "models": ("models", "List, inspect, compare, promote and roll back registered models."),
     "quality": ("quality", "Measure live quality from outcomes and verdicts; show it."),
     "drift": ("drift", "Check drift of the champions, show it, renew a reference."),

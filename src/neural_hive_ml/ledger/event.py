@@ -19,6 +19,7 @@ Kind = Literal[
     "human_verdict",
     "pause",
     "reference",
+    "erasure",
 ]
 GENESIS: Final = "0" * 64
 # The chain that most decisions are in; a room with a high rate of events may have its own.

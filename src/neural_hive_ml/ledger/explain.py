@@ -52,6 +52,8 @@ def _sentence(event: LedgerEvent) -> str:
         case "pause":
             until = p.get("until_ms")
             text = f"{who} paused retraining until {iso(int(until))}" if until else f"{who} let retraining resume"
+        case "erasure":
+            text = f"{what}: {who} had a person's data erased ({p.get('tickets', '?')} tickets)"
         case "reference":
             text = f"{what}: {who} renewed the reference profile from {p.get('rows', '?')} tickets"
     return f"{text}: {reasons}" if reasons else text

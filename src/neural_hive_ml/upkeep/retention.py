@@ -1,0 +1,97 @@
+"""How long each kind of record is kept: a pure plan, and the deletions it leads to.
+
+The ledger is never pruned: it holds digests only, and a chain with a hole proves nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from neural_hive_ml.clock import DAY_MS
+from neural_hive_ml.conventions import (
+    DRIFT_RECORDS,
+    JOB_RUNS,
+    MODEL_QUALITY,
+    OUTCOMES,
+    PREDICTIONS,
+    QUARANTINE,
+    RETRAINING_EVENTS,
+    SHADOW_PREDICTIONS,
+    TICKETS,
+    VERDICTS,
+)
+from neural_hive_ml.state.port import StateStore
+from neural_hive_ml.tickets.port import TicketStore, TicketWindow
+
+# Collections that grow with time, and the setting that says for how many days each is kept.
+SETTING_OF: Final = {
+    TICKETS: "TICKET_RETENTION_DAYS",
+    PREDICTIONS: "PREDICTION_LOG_DAYS",
+    SHADOW_PREDICTIONS: "PREDICTION_LOG_DAYS",
+    OUTCOMES: "OUTCOME_RETENTION_DAYS",
+    JOB_RUNS: "OUTCOME_RETENTION_DAYS",
+    QUARANTINE: "QUARANTINE_RETENTION_DAYS",
+    DRIFT_RECORDS: "DRIFT_RETENTION_DAYS",
+    MODEL_QUALITY: "DRIFT_RETENTION_DAYS",
+    RETRAINING_EVENTS: "RETRAINING_RETENTION_DAYS",
+    VERDICTS: "VERDICT_RETENTION_DAYS",
+}
+_AT_ONCE: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What goes of a collection: everything before `before_ms`; None: nothing ever does."""
+
+    collection: str
+    days: float
+    before_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """A cut and how many records went, or would."""
+
+    cut: Cut
+    records: int
+
+
+def plan(days_of: "dict[str, float]", now_ms: int) -> tuple[Cut, ...]:
+    """Return the cut of each collection, given its days (0: kept for ever). Pure.
+
+    >>> plan({"model_predictions": 90, "human_verdicts": 0}, 100 * 86_400_000)[0].before_ms == 10 * 86_400_000
+    True
+    """
+    return tuple(
+        Cut(collection, days, None if days <= 0 else now_ms - round(days * DAY_MS))
+        for collection, days in days_of.items()
+    )
+
+
+def prune(
+    cuts: Sequence[Cut], tickets: TicketStore, state: StateStore, *, dry_run: bool = False
+) -> tuple[Pruned, ...]:
+    """Delete what the cuts say, page by page while others write; return what went. Raises `StoreUnavailable`."""
+    done = []
+    for cut in cuts:
+        if cut.before_ms is None:
+            records = 0
+        elif cut.collection == TICKETS:
+            records = _old_tickets(tickets, cut.before_ms) if dry_run else tickets.prune(cut.before_ms)
+        else:
+            records = _old_records(state, cut.collection, cut.before_ms, dry_run=dry_run)
+        done.append(Pruned(cut, records))
+    return tuple(done)
+
+
+def _old_tickets(tickets: TicketStore, before_ms: int) -> int:
+    return sum(len(block) for block in tickets.blocks(TicketWindow(until_ms=before_ms)))
+
+
+def _old_records(state: StateStore, collection: str, before_ms: int, *, dry_run: bool) -> int:
+    if dry_run:
+        return state.count(collection, until_ms=before_ms)
+    gone = 0
+    while old := state.find(collection, until_ms=before_ms, limit=_AT_ONCE):
+        gone += state.delete(collection, [record.key for record in old])
+    return gone
