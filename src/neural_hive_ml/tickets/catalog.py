@@ -7,6 +7,7 @@ again; the mask of dead rows is kept in memory and brought up to date from an ap
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,7 @@ _MIGRATIONS = (
     CREATE INDEX recent_by_creation ON recent (created_at, ticket_id)
     """,
 )
+SCHEMA_VERSION: Final = len(_MIGRATIONS)
 Mask = npt.NDArray[np.bool_]
 
 

@@ -88,23 +88,36 @@ def rewrite(catalog: Catalog, numbers: Sequence[int]) -> None:
     StoreUnavailable
         When that takes longer than a minute.
     """
+    with undisturbed(catalog.folder):
+        with view(catalog.db, catalog.path):
+            catalog.refresh()
+        dead = {number: catalog.dead(number) for number in catalog.segments}
+        for number in numbers:
+            if number in catalog.segments:
+                _merge(catalog, [catalog.segments[number]], dead, thoroughly=True)
+        # A reader opens its files just after it has read the catalog.
+        time.sleep(_READERS_SECONDS)
+        _sweep(catalog, grace_seconds=0.0)
+
+
+@contextmanager
+def undisturbed(folder: Path) -> Iterator[None]:
+    """Keep the files of a store where they are meanwhile: nobody merges or sweeps; writing and reading go on.
+
+    Raises
+    ------
+    StoreUnavailable
+        When another process has been compacting for longer than a minute.
+    """
     give_up = time.monotonic() + _PATIENCE_SECONDS
     while True:
-        with _alone(catalog.folder / "compaction.lock") as alone:
+        with _alone(folder / "compaction.lock") as alone:
             if alone:
-                with view(catalog.db, catalog.path):
-                    catalog.refresh()
-                dead = {number: catalog.dead(number) for number in catalog.segments}
-                for number in numbers:
-                    if number in catalog.segments:
-                        _merge(catalog, [catalog.segments[number]], dead, thoroughly=True)
-                # A reader opens its files just after it has read the catalog.
-                time.sleep(_READERS_SECONDS)
-                _sweep(catalog, grace_seconds=0.0)
+                yield
                 return
         if time.monotonic() > give_up:
             raise StoreUnavailable(
-                f"{catalog.folder}: another process has been compacting for long", remedy="run it again"
+                f"{folder}: another process has been compacting for long", remedy="run it again"
             )
         time.sleep(0.1)
 

@@ -1,0 +1,123 @@
+"""Calls end in bounded time after a bounded number of tries, whatever the other side does; nothing heavy is imported."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neural_hive_ml.client import ApiProblem, Client, Patience, Target, Unreachable
+from neural_hive_ml.errors import UsageError
+
+
+@given(st.integers(1, 6), st.none() | st.floats(0, 100), st.floats(0, 0.999), st.floats(0, 10), st.integers(1, 5))
+def test_pauses_fit_into_what_is_left(
+    tried: int, asked: float | None, draw: float, left: float, tries: int
+) -> None:
+    pause = Patience(tries=tries).pause(tried, asked, draw, left)
+    if pause is not None:
+        assert tried < tries
+        assert 0 <= pause < left
+        assert asked is None or pause >= asked
+
+
+@contextmanager
+def answering(*answers: tuple[int, dict[str, str], bytes]) -> Iterator[tuple[Target, list[str]]]:
+    """A server that gives these answers in turn, the last one for ever; its log of requests."""
+    seen: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, headers, body = answers[min(len(seen), len(answers) - 1)]
+            seen.append(self.headers.get("authorization", ""))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            """Be quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield Target(orchestrator=f"http://127.0.0.1:{server.server_port}", api_key="secret"), seen
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+FINE = (200, {}, b'{"horizon_minutes": 60, "at_ms": 1, "degraded": false, "total": 2.5}')
+BUSY = (503, {"retry-after": "0"}, b"busy")
+
+
+def test_a_busy_service_is_asked_again_and_the_key_is_sent() -> None:
+    with answering(BUSY, FINE) as (target, seen), Client(target) as hive:
+        assert hive.forecast().total == 2.5
+    assert seen == ["Bearer secret"] * 2
+    assert "secret" not in repr(target)
+
+
+def test_it_gives_up_after_its_tries_and_says_what_the_service_said() -> None:
+    with (
+        answering(BUSY) as (target, seen),
+        Client(target, Patience(tries=3)) as hive,
+        pytest.raises(ApiProblem) as problem,
+    ):
+        hive.forecast()
+    assert (problem.value.status, len(seen)) == (503, 3)
+
+
+def test_a_refusal_or_nonsense_is_not_asked_again() -> None:
+    for answer in ((400, {}, b'{"title": "Bad request"}'), (200, {}, b"<html>")):
+        with answering(answer) as (target, seen), Client(target) as hive, pytest.raises(ApiProblem):
+            hive.forecast()
+        assert len(seen) == 1
+
+
+def test_a_service_that_asks_for_more_time_than_there_is_does_not_get_it() -> None:
+    with (
+        answering((429, {"retry-after": "3600"}, b"{}")) as (target, seen),
+        Client(target) as hive,
+        pytest.raises(ApiProblem) as problem,
+    ):
+        hive.forecast()
+    assert (problem.value.status, len(seen)) == (429, 1)
+
+
+def test_nobody_there_is_known_within_the_patience() -> None:
+    with Client(Target(orchestrator="http://127.0.0.1:9"), Patience(total_seconds=2, tries=4)) as hive:
+        began = time.monotonic()
+        with pytest.raises(Unreachable) as error:
+            hive.forecast()
+        assert time.monotonic() - began < 30
+    assert 1 <= error.value.tries <= 4
+
+
+def test_the_key_comes_from_a_file_or_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(" k1 \n")
+    assert Target.from_environment({"HIVE_API_KEY_FILE": str(tmp_path / "key")}).api_key == "k1"
+    assert Target.from_environment({"HIVE_API_KEY": "k2", "HIVE_API_KEY_FILE": "/nowhere"}).api_key == "k2"
+    with pytest.raises(UsageError, match="HIVE_API_KEY_FILE"):
+        Target.from_environment({"HIVE_API_KEY_FILE": str(tmp_path / "absent")})
+
+
+def test_importing_the_client_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, neural_hive_ml.client;"
+        "print(sorted({m.partition('.')[0] for m in sys.modules} &"
+        " {'numpy', 'pandas', 'pyarrow', 'mlflow', 'sklearn', 'starlette', 'cryptography', 'structlog', 'xgboost'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout.strip() == b"[]"
