@@ -19,8 +19,9 @@ from neural_hive_ml.conventions import (
 )
 from neural_hive_ml.errors import HiveError, RegistryUnavailable, StoreUnavailable, UsageError
 from neural_hive_ml.settings import Settings
+from neural_hive_ml.upkeep.collections import SETTING_OF
 from neural_hive_ml.upkeep.disk import disk_use
-from neural_hive_ml.upkeep.retention import SETTING_OF, plan
+from neural_hive_ml.upkeep.retention import plan
 
 Status = Literal["ok", "warning", "failed", "not_configured"]
 STALE_AFTER_MS = 6 * HOUR_MS

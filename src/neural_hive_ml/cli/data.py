@@ -31,10 +31,11 @@ from neural_hive_ml.streams.dead_letters import dead_letters_of
 from neural_hive_ml.streams.port import Broker
 from neural_hive_ml.tickets.history import History
 from neural_hive_ml.tickets.port import TicketStore
+from neural_hive_ml.upkeep.collections import SETTING_OF
 from neural_hive_ml.upkeep.disk import disk_use
 from neural_hive_ml.upkeep.erasure import erase, find_person
 from neural_hive_ml.upkeep.person import Person
-from neural_hive_ml.upkeep.retention import SETTING_OF, plan, prune
+from neural_hive_ml.upkeep.retention import plan, prune
 from neural_hive_ml.upkeep.traces import traces_of
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")

@@ -10,38 +10,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from neural_hive_ml import __version__, conventions
+from neural_hive_ml import __version__
 from neural_hive_ml.state.embedded import EmbeddedStateStore
 from neural_hive_ml.state.port import Record, StateStore
 from neural_hive_ml.tickets.compaction import undisturbed
 from neural_hive_ml.tickets.embedded import EmbeddedTicketStore
 from neural_hive_ml.tickets.port import TicketStore, TicketWindow
 from neural_hive_ml.upkeep.archive import FORMAT, Manifest, building, seal
+from neural_hive_ml.upkeep.collections import BACKED_UP
 from neural_hive_ml.upkeep.schema import schemas_of
 from neural_hive_ml.upkeep.sqlite_copy import copy_database
 
 Say = Callable[[str], None]
-# All records of operational state; leases are of the moment and are not restored.
-COLLECTIONS: Final = tuple(
-    sorted(
-        {
-            conventions.QUARANTINE,
-            conventions.PREDICTIONS,
-            conventions.SHADOW_PREDICTIONS,
-            conventions.OUTCOMES,
-            conventions.VERDICTS,
-            conventions.DRIFT_RECORDS,
-            conventions.RETRAINING_EVENTS,
-            conventions.FEATURE_BASELINES,
-            conventions.MODEL_QUALITY,
-            conventions.JOB_RUNS,
-            conventions.RETRAINING_CLAIMS,
-            conventions.RETRAINING_CONTROL,
-            conventions.LEDGER,
-            conventions.ALIAS_RECORDS,
-        }
-    )
-)
 _PAGE: Final = 2_000
 _TREES: Final = ("published", "statistics")
 
@@ -95,7 +75,7 @@ def back_up(
 def copy_state(source: StateStore, target: Path) -> None:
     """Copy all collections into an embedded store."""
     with closing(EmbeddedStateStore(target)) as copy:
-        for collection in COLLECTIONS:
+        for collection in BACKED_UP:
             after: tuple[int, str] | None = None
             while page := source.find(collection, limit=_PAGE, after=after):
                 copy.insert(collection, page)
@@ -151,7 +131,7 @@ def _counts(folder: Path) -> Mapping[str, int]:
         (folder / "tickets" / "compaction.lock").unlink(missing_ok=True)
     if (folder / "state.db").exists():
         with closing(EmbeddedStateStore(folder / "state.db")) as state:
-            counts |= {name: found for name in COLLECTIONS if (found := state.count(name))}
+            counts |= {name: found for name in BACKED_UP if (found := state.count(name))}
         _leave_one_file(folder / "state.db")
     return counts
 
@@ -167,7 +147,7 @@ def _leave_one_file(database: Path) -> None:
 def restored_records(source: StateStore, target: StateStore) -> int:
     """Insert all records of a backup into a store that lies elsewhere; what is there already is left as it is."""
     written = 0
-    for collection in COLLECTIONS:
+    for collection in BACKED_UP:
         after: tuple[int, str] | None = None
         while page := source.find(collection, limit=_PAGE, after=after):
             written += target.insert(collection, [Record(r.key, r.at_ms, r.document) for r in page])

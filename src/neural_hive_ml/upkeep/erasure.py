@@ -7,42 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from neural_hive_ml import conventions
-from neural_hive_ml.conventions import (
-    ALIAS_RECORDS,
-    LEASES,
-    LEDGER,
-    RETRAINING_CLAIMS,
-    RETRAINING_CONTROL,
-    TICKETS,
-    VERDICTS,
-)
+from neural_hive_ml.conventions import VERDICTS
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.ledger.event import personal
 from neural_hive_ml.state.port import Record, StateStore
 from neural_hive_ml.tickets.port import TicketStore, TicketWindow
+from neural_hive_ml.upkeep.collections import SEARCHED
 from neural_hive_ml.upkeep.person import Person
 
-# About models and jobs, not about people; and the chain, in which nothing may change.
-_IMPERSONAL: Final = frozenset(
-    {TICKETS, VERDICTS, LEDGER, LEASES, ALIAS_RECORDS, RETRAINING_CLAIMS, RETRAINING_CONTROL}
-)
-COLLECTIONS: Final = tuple(
-    sorted(
-        {
-            conventions.QUARANTINE,
-            conventions.PREDICTIONS,
-            conventions.SHADOW_PREDICTIONS,
-            conventions.OUTCOMES,
-            conventions.DRIFT_RECORDS,
-            conventions.RETRAINING_EVENTS,
-            conventions.FEATURE_BASELINES,
-            conventions.MODEL_QUALITY,
-            conventions.JOB_RUNS,
-        }
-        - _IMPERSONAL
-    )
-)
 _PAGE: Final = 2_000
 
 
@@ -83,7 +55,7 @@ def erase(
         When a store does not answer; what went is gone, run it again for the rest.
     """
     records = {}
-    for collection in COLLECTIONS:
+    for collection in SEARCHED:
         mine = [record.key for record in _all(state, collection) if _about(person, record)]
         records[collection] = len(mine) if dry_run else state.delete(collection, mine)
     on_theirs, by_them = _verdicts(person, state)

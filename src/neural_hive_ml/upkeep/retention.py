@@ -8,34 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from neural_hive_ml.clock import DAY_MS
-from neural_hive_ml.conventions import (
-    DRIFT_RECORDS,
-    JOB_RUNS,
-    MODEL_QUALITY,
-    OUTCOMES,
-    PREDICTIONS,
-    QUARANTINE,
-    RETRAINING_EVENTS,
-    SHADOW_PREDICTIONS,
-    TICKETS,
-    VERDICTS,
-)
+from neural_hive_ml.conventions import TICKETS
 from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.tickets.port import TicketStore, TicketWindow
 
-# Collections that grow with time, and the setting that says for how many days each is kept.
-SETTING_OF: Final = {
-    TICKETS: "TICKET_RETENTION_DAYS",
-    PREDICTIONS: "PREDICTION_LOG_DAYS",
-    SHADOW_PREDICTIONS: "PREDICTION_LOG_DAYS",
-    OUTCOMES: "OUTCOME_RETENTION_DAYS",
-    JOB_RUNS: "OUTCOME_RETENTION_DAYS",
-    QUARANTINE: "QUARANTINE_RETENTION_DAYS",
-    DRIFT_RECORDS: "DRIFT_RETENTION_DAYS",
-    MODEL_QUALITY: "DRIFT_RETENTION_DAYS",
-    RETRAINING_EVENTS: "RETRAINING_RETENTION_DAYS",
-    VERDICTS: "VERDICT_RETENTION_DAYS",
-}
 _AT_ONCE: Final = 2_000
 
 

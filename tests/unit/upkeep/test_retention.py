@@ -1,12 +1,15 @@
 """What is older than its days goes, what has none stays, and the plan is what is done."""
 
+import inspect
 import json
+import re
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.support.tickets import ticket
 
+from neural_hive_ml import conventions
 from neural_hive_ml.cli.app import hive_ml, run
 from neural_hive_ml.clock import DAY_MS, SystemClock
 from neural_hive_ml.conventions import DRIFT_RECORDS, PREDICTIONS, QUARANTINE, TICKETS, VERDICTS
@@ -15,7 +18,8 @@ from neural_hive_ml.state.memory import MemoryStateStore
 from neural_hive_ml.state.port import Record
 from neural_hive_ml.tickets.embedded import EmbeddedTicketStore
 from neural_hive_ml.tickets.memory import MemoryTicketStore
-from neural_hive_ml.upkeep.retention import SETTING_OF, plan, prune
+from neural_hive_ml.upkeep.collections import CARE, SETTING_OF
+from neural_hive_ml.upkeep.retention import plan, prune
 
 NOW_MS = 1_000 * DAY_MS
 
@@ -53,3 +57,11 @@ def test_the_command_follows_the_settings_and_keeps_the_ledger(
     assert (told[TICKETS], told[PREDICTIONS], told[QUARANTINE], told[VERDICTS]) == (30, 31, 31, 0)
     with closing(EmbeddedTicketStore(tmp_path / "tickets")) as tickets:
         assert tickets.extent().tickets == 30
+
+
+def test_every_collection_says_what_becomes_of_it() -> None:
+    text = inspect.getsource(conventions)
+    block = text[text.index("# Collections (") :].split("\n\n")[0]
+    named = set(re.findall(r'^[A-Z_]+: Final = "(.+)"$', block, re.MULTILINE))
+    assert len(named) > 15
+    assert named - {TICKETS} <= set(CARE), "add the new collection to upkeep/collections.py"
