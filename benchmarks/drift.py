@@ -159,14 +159,18 @@ def _look(log: Weeks, rng: np.random.Generator, found: dict[int, list[bool]]) ->
     cut = MONDAY_MS + learned * WEEK_MS
     before = at_ms < cut
     profile = Profile.from_document(build_profile(rows[before], log.names, at_ms[before]))
-    for hours, hits in ((hours, hits) for hours, hits in found.items() for _ in range(EACH)):
-        begin = cut + int(rng.integers(0, (weeks - learned) * 168 - hours + 1)) * HOUR_MS
-        window = (begin, begin + hours * HOUR_MS)
-        inside = (at_ms >= window[0]) & (at_ms < window[1])
-        if inside.sum() >= LEAST_ROWS:
-            report = check_drift(profile, rows[inside], at_ms[inside], log.names, window=window)
-            if report.status is not DriftStatus.INSUFFICIENT_DATA:
-                hits.append(report.drift_detected)
+    for hours, hits in found.items():
+        wanted = len(hits) + EACH
+        for _ in range(30 * EACH):
+            begin = cut + int(rng.integers(0, (weeks - learned) * 168 - hours + 1)) * HOUR_MS
+            window = (begin, begin + hours * HOUR_MS)
+            inside = (at_ms >= window[0]) & (at_ms < window[1])
+            if inside.sum() >= LEAST_ROWS:
+                report = check_drift(profile, rows[inside], at_ms[inside], log.names, window=window)
+                if report.status is not DriftStatus.INSUFFICIENT_DATA:
+                    hits.append(report.drift_detected)
+            if len(hits) >= wanted:
+                break
 
 
 def power(profiles: list[Profile], replays: int) -> Iterator[Row]:

@@ -52,7 +52,8 @@ class FeatureDrift:
 @dataclass(frozen=True, slots=True)
 class DriftReport:
     """A check of one model. `drift_detected` is the calibrated test, `drift_score` the effect: the larger of
-    the greatest bias-corrected PSI and the share of drifted features, 0 where there is nothing to judge."""
+    the greatest bias-corrected PSI and the share of drifted features, 0 where there is nothing to judge.
+    `quarters` says in how many of the window's newest quarters the drift shows, None where that was not asked."""
 
     status: DriftStatus
     drift_score: float
@@ -64,6 +65,7 @@ class DriftReport:
     false_alarm_rate: float
     level: str
     reasons: tuple[str, ...]
+    quarters: int | None = None
 
     @property
     def drift_detected(self) -> bool:

@@ -28,13 +28,19 @@ _COMPLETED = STATUSES.index("COMPLETED")
 
 
 def predictions(state: StateStore, name: str, since_ms: int, until_ms: int) -> Iterator[Record]:
-    """Yield a model's predictions made in [since, until), oldest first; those without a model are left out."""
+    """Yield a model's predictions made in [since, until), oldest first.
+
+    Left out: answers without a model, and backfilled ones about the training's own data.
+    """
     after: tuple[int, str] | None = None
     while True:
         page = state.find(
             PREDICTIONS, where={"model_name": name}, since_ms=since_ms, until_ms=until_ms, limit=PAGE, after=after
         )
-        yield from (record for record in page if record.document.get("model_version") is not None)
+        for record in page:
+            d = record.document
+            if d.get("model_version") is not None and not d.get("in_sample"):
+                yield record
         if len(page) < PAGE:
             return
         after = page[-1].at_ms, page[-1].key

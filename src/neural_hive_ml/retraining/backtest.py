@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from neural_hive_ml.clock import HOUR_MS
+from neural_hive_ml.drift.report import DriftReport, DriftStatus
 from neural_hive_ml.retraining.policy import Attempt, DriftCheck, ModelSituation, Policy, decide_model
 
 
 class World(Protocol):
     """History that answers a policy's questions; retraining changes what later checks compare with."""
 
-    def check(self, at_ms: int) -> tuple[bool, float | None, tuple[str, ...]]:
-        """Return (drift detected, score or None without an answer, drifted features) as of a moment."""
+    def check(self, at_ms: int) -> DriftReport:
+        """Check drift of the window that ends at a moment; `quarters` set where it was found."""
         ...
 
     def retrain(self, at_ms: int) -> None:
@@ -67,8 +68,11 @@ def replay(
     answered = alarms = waited = 0
     stale_ms = 0
     for at_ms in range(from_ms + step_ms, until_ms, step_ms):
-        detected, score, features = world.check(at_ms)
-        checks.insert(0, DriftCheck(at_ms, detected, score, version, features))
+        report = world.check(at_ms)
+        detected = report.drift_detected
+        score = None if report.status is DriftStatus.INSUFFICIENT_DATA else report.drift_score
+        features = tuple(f.name for f in report.drifted)
+        checks.insert(0, DriftCheck(at_ms, detected, score, version, features, report.quarters))
         del checks[50:]
         answered += score is not None
         alarms += detected

@@ -36,6 +36,11 @@ def situation_of(
         RETRAINING_EVENTS, where={"model_name": name}, since_ms=now_ms - 2 * WEEK_MS, until_ms=now_ms + 1,
         newest_first=True, limit=_CHECKS,
     )  # fmt: skip
+    # People judge tickets, so their verdicts are labels of detectors.
+    tried_ms = max((r.at_ms for r in attempts), default=trained_at_ms)
+    labels = 0
+    if name.startswith("anomaly"):
+        labels = state.count(VERDICTS, since_ms=max(trained_at_ms, tried_ms), until_ms=now_ms)
     return ModelSituation(
         name=name,
         version=version,
@@ -47,7 +52,7 @@ def situation_of(
             for r in attempts
         ),
         new_tickets=_count_new(tickets, trained_at_ms, now_ms, enough),
-        new_labels=state.count(VERDICTS, since_ms=trained_at_ms, until_ms=now_ms),
+        new_labels=labels,
     )
 
 
@@ -58,11 +63,19 @@ def _check(at_ms: int, d: Mapping[str, Any]) -> DriftCheck:
         d.get("drift_score"),
         int(d["model_version"]),
         tuple(d["drifted_features"]),
+        d.get("quarters"),
     )
 
 
 def _quality(at_ms: int, d: Mapping[str, Any]) -> QualityCheck:
-    return QualityCheck(at_ms, d.get("lost"), d.get("value"), d.get("objective"))
+    return QualityCheck(
+        at_ms,
+        d.get("lost"),
+        d.get("value"),
+        d.get("objective"),
+        d.get("model_version"),
+        str(d.get("metric") or ""),
+    )
 
 
 def _count_new(tickets: TicketStore, since_ms: int, until_ms: int, enough: int) -> int:

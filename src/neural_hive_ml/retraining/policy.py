@@ -19,14 +19,17 @@ Trigger = Literal["drift", "live_quality", "age", "new_labels", "none"]
 class Policy:
     """The knobs, each with the guide's or the issue's default.
 
-    Drift asks for retraining when `drift_detected` and score > `drift_threshold` in `persistence` checks in a
-    row. After a retraining the drift trigger is disarmed until a check is quiet (score <= `rearm_share` of the
-    threshold, or no drift), or a cooldown has passed twice: what is not cured by retraining is not retrained
-    for ever.
+    Drift asks for retraining when `drift_detected` and score > `drift_threshold`, and it lasts: in the newest
+    `lasting_quarters` of the window's four quarters it shows by itself, or (where quarters cannot be judged) in
+    `persistence` checks in a row. Lost live quality asks after `quality_persistence` measurements in a row.
+    After a retraining both are disarmed until a check is quiet (score <= `rearm_share` of the threshold, or no
+    drift; quality kept), or a cooldown has passed twice: what is not cured by retraining is not retrained for
+    ever. Age and new labels count from the last attempt.
     """
 
     drift_threshold: float = 0.2
     persistence: int = 2
+    lasting_quarters: int = 3
     rearm_share: float = 0.75
     cooldown_hours: float = 24.0
     weekly_budget: int = 3
@@ -38,23 +41,27 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class DriftCheck:
-    """One recorded check; `score` None where there was no answer."""
+    """One recorded check; `score` None where there was no answer, `quarters` in which the drift shows: see
+    `drift.report.DriftReport`."""
 
     at_ms: int
     detected: bool
     score: float | None
     version: int
     features: tuple[str, ...] = ()
+    quarters: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class QualityCheck:
-    """One recorded live quality; `lost` says the whole interval lies below the objective. None: unknown."""
+    """One recorded live quality of a version; `lost`: its whole interval lies beyond the objective. None: unknown."""
 
     at_ms: int
     lost: bool | None
     value: float | None = None
     objective: float | None = None
+    version: int | None = None
+    metric: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +75,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class ModelSituation:
-    """What is known of one model: histories newest first; `new_tickets` ended since it was trained.
-
-    `checked_from` excludes checks of versions before the champion's.
-    """
+    """What is known of one model: histories newest first; `new_tickets` were created since it was trained, `new_labels`
+    given since it was trained or last tried."""
 
     name: str
     version: int
@@ -147,17 +152,13 @@ def wanted(situation: ModelSituation, policy: Policy, now_ms: int) -> tuple[Trig
     drift, why = _drift_asks(situation, policy, now_ms)
     if drift:
         return "drift", why
-    recent = [q for q in situation.quality if q.at_ms >= situation.trained_at_ms][: policy.quality_persistence]
-    if len(recent) == policy.quality_persistence and all(q.lost for q in recent):
-        newest = recent[0]
-        return (
-            "live_quality",
-            f"live quality {newest.value:.3g} is below its objective {newest.objective:.3g}"
-            if (newest.value is not None and newest.objective is not None)
-            else "live quality is below its objective",
-        )
+    lost, told = _quality_asks(situation, policy, now_ms)
+    if lost:
+        return "live_quality", told
+    why = f"{why}; {told}" if told else why
     age_days = (now_ms - situation.trained_at_ms) / DAY_MS
-    if age_days > policy.max_age_days:
+    tried_days = (now_ms - max((a.at_ms for a in situation.attempts), default=situation.trained_at_ms)) / DAY_MS
+    if min(age_days, tried_days) > policy.max_age_days:
         return "age", f"trained {age_days:.0f} days ago, at most {policy.max_age_days:.0f} are wanted"
     if situation.new_labels >= policy.min_new_labels:
         return "new_labels", f"{situation.new_labels} labels since the last training"
@@ -190,16 +191,45 @@ def _drift_asks(situation: ModelSituation, policy: Policy, now_ms: int) -> tuple
         seen = "detected" if newest.detected else "not detected"
         return False, f"drift {seen}, score {newest.score:.3f} (threshold {policy.drift_threshold:g})"
     run = next((i for i, s in enumerate(strong) if not s), len(strong))
-    if run < policy.persistence:
+    if newest.quarters is None and run < policy.persistence:
         return False, f"drift in {run} check in a row, {policy.persistence} are needed"
-    last = max((a.at_ms for a in situation.attempts if a.automatic), default=None)
+    if newest.quarters is not None and newest.quarters < policy.lasting_quarters:
+        return False, (
+            f"drift in the newest {newest.quarters} quarters of the window, {policy.lasting_quarters} are needed: "
+            "it may be a burst"
+        )
+    last = _last_attempt(situation)
     if last is not None and not _rearmed(checks, last, policy, now_ms):
         return (
             False,
             "still the drift that the last retraining was for; waiting for a quiet check or two cooldowns",
         )
     named = ", ".join(newest.features[:3]) or "several features"
-    return True, f"drift in {run} checks in a row, score {newest.score:.3f} > {policy.drift_threshold:g} ({named})"
+    lasts = f"{run} checks in a row" if newest.quarters is None else f"the newest {newest.quarters} quarters"
+    return True, f"drift in {lasts}, score {newest.score:.3f} > {policy.drift_threshold:g} ({named})"
+
+
+def _quality_asks(situation: ModelSituation, policy: Policy, now_ms: int) -> tuple[bool, str]:
+    own = [q for q in situation.quality if q.version in {None, situation.version}]
+    recent = [q for q in own if q.at_ms >= situation.trained_at_ms and q.lost is not None]
+    run = next((i for i, q in enumerate(recent) if not q.lost), len(recent))
+    if not run:
+        return False, ""
+    if run < policy.quality_persistence:
+        return False, f"live quality lost in {run} measurement, {policy.quality_persistence} in a row are needed"
+    last = _last_attempt(situation)
+    quiet = last is None or any(q.at_ms > last and not q.lost for q in recent)
+    if last is not None and not quiet and now_ms - last < 2 * policy.cooldown_hours * HOUR_MS:
+        return False, "live quality is still as the last retraining found it; waiting for two cooldowns"
+    newest = recent[0]
+    value = "unknown" if newest.value is None else f"{newest.value:.3g}"
+    objective = "unknown" if newest.objective is None else f"{newest.objective:.3g}"
+    name = f" ({newest.metric})" if newest.metric else ""
+    return True, f"live quality{name} {value} lost its objective {objective} in {run} measurements in a row"
+
+
+def _last_attempt(situation: ModelSituation) -> int | None:
+    return max((a.at_ms for a in situation.attempts if a.automatic), default=None)
 
 
 def _rearmed(checks: Sequence[DriftCheck], last_ms: int, policy: Policy, now_ms: int) -> bool:

@@ -1,12 +1,15 @@
 """Recorded tickets as a world to replay policies in: profiles are rebuilt at each retraining, durations are
 guessed by each task's median as it was then (a cheap stand-in that goes stale as models do)."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from neural_hive_ml.clock import DAY_MS, HOUR_MS
 from neural_hive_ml.drift.check import LEAST_ROWS, check_drift
-from neural_hive_ml.drift.report import DriftStatus
+from neural_hive_ml.drift.lasting import lasting_quarters
+from neural_hive_ml.drift.report import DriftReport
 from neural_hive_ml.evaluation.profile import Profile, build_profile, judged
 from neural_hive_ml.features.binding import bind
 from neural_hive_ml.features.frame import build_frame
@@ -54,16 +57,17 @@ class TicketWorld:
             medians[task] = np.median(values)
         self._medians = medians
 
-    def check(self, at_ms: int) -> tuple[bool, float | None, tuple[str, ...]]:
+    def check(self, at_ms: int) -> DriftReport:
         """Check the window that ends at `at_ms` against the profile of the last retraining."""
         assert self._profile is not None, "retrain first"
         part = self._part(at_ms - self._window_ms, at_ms)
         report = check_drift(
             self._profile, self._rows[part], self._at[part], self._names, window=(at_ms - self._window_ms, at_ms)
         )
-        if report.status is DriftStatus.INSUFFICIENT_DATA:
-            return False, None, ()
-        return report.drift_detected, report.drift_score, tuple(f.name for f in report.drifted)
+        if not report.drift_detected:
+            return report
+        quarters = lasting_quarters(report, self._profile, self._rows[part], self._at[part], self._names)
+        return replace(report, quarters=quarters)
 
     def new_tickets(self, since_ms: int, until_ms: int) -> int:
         """Count tickets that ended in a span."""
