@@ -186,7 +186,7 @@ def status_command(as_json: bool) -> None:
     if pause is not None and paused:
         console.print(f"paused until {iso(pause.until_ms)} by {pause.actor}: {pause.reason}")
     console.print(
-        f"policy: score > {policy.drift_threshold:g} in {policy.lasting_quarters} of 4 quarters, cooldown "
+        f"policy: score > {policy.drift_threshold:g} and lasting, cooldown "
         f"{policy.cooldown_hours:g} h, {policy.weekly_budget} a week and model"
     )
     table = Table(title="Newest retrainings")

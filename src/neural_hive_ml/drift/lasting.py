@@ -1,4 +1,4 @@
-"""Does a drift last, or was it a burst: in how many of the newest quarters of the window it shows by itself. Pure.
+"""How much of a drift lasts, and how much was a burst: what is off in the newest quarters of the window too. Pure.
 
 A few hours of noise within a day change the day's distributions as a real change does, and go on doing so in every
 check until they have left the window. The quarters tell the two apart at the first check.
@@ -19,42 +19,39 @@ from neural_hive_ml.evaluation.profile import Profile
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 QUARTERS: Final = 4
+# What is off in this many quarters in a row, counted back from the end of the window, lasts.
+LASTING: Final = 3
 # A quarter is only asked about features that the whole window found: fewer rows do, and a weaker level.
 LEAST_ROWS: Final = 50
 LEVEL: Final = 0.01
 
 
-def lasting_quarters(
+def lasting_score(
     report: DriftReport, profile: Profile, rows: Floats, at_ms: Ints, names: Sequence[str]
-) -> int | None:
-    """Return in how many quarters of the report's window, counted back from its end, one of its drifted features is off.
+) -> float | None:
+    """Return the drift score of the features that last, 0 where none does.
 
-    0 to 4; None when no quarter holds 50 rows. A quarter with fewer is passed over. O(n D bins).
+    None when fewer than three quarters hold 50 rows; a quarter with fewer is passed over. O(n D bins).
     """
-    drifted = {f.name for f in report.drifted}
-    shows: list[bool | None] = []
+    parts = []
     for begin, end in _quarters(report):
         inside = (at_ms >= begin) & (at_ms < end)
-        if inside.sum() < LEAST_ROWS:
-            shows.append(None)
-            continue
-        part = check_drift(profile, rows[inside], at_ms[inside], names, window=(begin, end), least_rows=LEAST_ROWS)
-        shows.append(_shows(part, drifted))
-    return _in_a_row(shows)
+        if inside.sum() >= LEAST_ROWS:
+            part = check_drift(
+                profile, rows[inside], at_ms[inside], names, window=(begin, end), least_rows=LEAST_ROWS
+            )
+            parts.append(part)
+    return _score(report, parts)
 
 
-def lasting_load_quarters(
+def lasting_load_score(
     report: DriftReport, profile: LoadProfile, counts: Floats, first_hour_ms: int
-) -> int | None:
-    """The same for hourly completions [h]: None when no quarter can be judged."""
-    drifted = {f.name for f in report.drifted}
+) -> float | None:
+    """The same for hourly completions [h]."""
     width = len(counts) // QUARTERS
-    shows: list[bool | None] = []
-    for k in range(QUARTERS):
-        begin = len(counts) - (k + 1) * width
-        part = check_load(profile, counts[begin : begin + width], first_hour_ms + begin * 3_600_000)
-        shows.append(_shows(part, drifted))
-    return _in_a_row(shows)
+    begins = [len(counts) - (k + 1) * width for k in range(QUARTERS)]
+    parts = [check_load(profile, counts[b : b + width], first_hour_ms + b * 3_600_000) for b in begins]
+    return _score(report, parts)
 
 
 def _quarters(report: DriftReport) -> list[tuple[int, int]]:
@@ -62,15 +59,12 @@ def _quarters(report: DriftReport) -> list[tuple[int, int]]:
     return [(report.until_ms - (k + 1) * width, report.until_ms - k * width) for k in range(QUARTERS)]
 
 
-def _shows(part: DriftReport, drifted: set[str]) -> bool | None:
-    if part.status is DriftStatus.INSUFFICIENT_DATA:
+def _score(report: DriftReport, parts: Sequence[DriftReport]) -> float | None:
+    newest = [part for part in parts if part.status is not DriftStatus.INSUFFICIENT_DATA][:LASTING]
+    if len(newest) < LASTING:
         return None
-    return any(f.p_value < LEVEL for f in part.features if f.name in drifted)
-
-
-def _in_a_row(shows: Sequence[bool | None]) -> int | None:
-    known = [s for s in shows if s is not None]
-    if not known:
-        return None
-    quiet = next((k for k, s in enumerate(shows) if s is False), len(shows))
-    return sum(s is True for s in shows[:quiet])
+    off = [{f.name for f in part.features if f.p_value < LEVEL} for part in newest]
+    lasting = [f for f in report.drifted if all(f.name in one for one in off)]
+    if not lasting:
+        return 0.0
+    return max(lasting[0].psi, len(lasting) / len(report.features))

@@ -11,7 +11,7 @@ import numpy as np
 from neural_hive_ml.clock import DAY_MS
 from neural_hive_ml.conventions import CHAMPION, DRIFT_RECORDS, FAMILIES, FEATURE_BASELINES, GUIDE_MODELS, Family
 from neural_hive_ml.drift.check import FALSE_ALARM_RATE, LEAST_ROWS, check_drift
-from neural_hive_ml.drift.lasting import lasting_load_quarters, lasting_quarters
+from neural_hive_ml.drift.lasting import lasting_load_score, lasting_score
 from neural_hive_ml.drift.load import check_load
 from neural_hive_ml.drift.records import record_of
 from neural_hive_ml.drift.report import DriftReport, DriftStatus
@@ -43,7 +43,7 @@ def check_model(subject: Subject, tickets: TicketStore, as_of_ms: int, window_ho
         load = check_load(subject.profile, counts, first, false_alarm_rate=FALSE_ALARM_RATE)
         if not load.drift_detected:
             return load
-        return replace(load, quarters=lasting_load_quarters(load, subject.profile, counts, first))
+        return replace(load, lasting_score=lasting_load_score(load, subject.profile, counts, first))
     window = window_of(subject.model, columns, as_of_ms, window_hours)
     report = check_drift(
         subject.profile,
@@ -55,8 +55,8 @@ def check_model(subject: Subject, tickets: TicketStore, as_of_ms: int, window_ho
         window=(window.from_ms, window.until_ms),
     )
     if report.drift_detected:
-        quarters = lasting_quarters(report, subject.profile, window.rows, window.at_ms, window.names)
-        report = replace(report, quarters=quarters)
+        lasting = lasting_score(report, subject.profile, window.rows, window.at_ms, window.names)
+        report = replace(report, lasting_score=lasting)
     width = round((window.until_ms - window.from_ms) / 3_600_000)
     if width != round(window_hours):
         widened = f"the window was widened to {width} h, the {window_hours:g} h held too few tickets"

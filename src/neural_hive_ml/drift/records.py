@@ -42,7 +42,7 @@ def document_of(
         "until_ms": report.until_ms,
         "false_alarm_rate": report.false_alarm_rate,
         "season": report.level,
-        "quarters": report.quarters,
+        "lasting_score": report.lasting_score,
         "features": [_feature(f) for f in report.features],
     }
 

@@ -53,7 +53,8 @@ class FeatureDrift:
 class DriftReport:
     """A check of one model. `drift_detected` is the calibrated test, `drift_score` the effect: the larger of
     the greatest bias-corrected PSI and the share of drifted features, 0 where there is nothing to judge.
-    `quarters` says in how many of the window's newest quarters the drift shows, None where that was not asked."""
+    `lasting_score` is the score of what is off in the newest quarters of the window too, None where that cannot
+    be told (or nothing drifted)."""
 
     status: DriftStatus
     drift_score: float
@@ -65,7 +66,7 @@ class DriftReport:
     false_alarm_rate: float
     level: str
     reasons: tuple[str, ...]
-    quarters: int | None = None
+    lasting_score: float | None = None
 
     @property
     def drift_detected(self) -> bool:

@@ -1,6 +1,6 @@
 """The head of a chain, kept outside the store: who cuts the ledger short must also reach this file."""
 
-import os
+import fcntl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,15 +40,18 @@ class HeadFile:
 
     def write(self, head: Head) -> None:
         """Move the anchor forward; an older head than the one held is ignored. Raises `StoreUnavailable`."""
-        held = self.read(head.chain)
-        if held is not None and held.sequence >= head.sequence:
-            return
         path = self._path(head.chain)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        partial = path.with_name(f".{path.name}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(msgspec.json.encode(head))
-            partial.replace(path)
+            # One writer at a time, threads too: between reading and replacing another might move the anchor on.
+            with path.with_name(f".{path.name}.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                held = self.read(head.chain)
+                if held is not None and held.sequence >= head.sequence:
+                    return
+                partial.write_bytes(msgspec.json.encode(head))
+                partial.replace(path)
         except OSError as error:
             raise StoreUnavailable(
                 f"{path}: {error}", remedy="check the rights and free space of the folder"

@@ -15,7 +15,7 @@ class World(Protocol):
     """History that answers a policy's questions; retraining changes what later checks compare with."""
 
     def check(self, at_ms: int) -> DriftReport:
-        """Check drift of the window that ends at a moment; `quarters` set where it was found."""
+        """Check drift of the window that ends at a moment; `lasting_score` set where it was found."""
         ...
 
     def retrain(self, at_ms: int) -> None:
@@ -72,7 +72,7 @@ def replay(
         detected = report.drift_detected
         score = None if report.status is DriftStatus.INSUFFICIENT_DATA else report.drift_score
         features = tuple(f.name for f in report.drifted)
-        checks.insert(0, DriftCheck(at_ms, detected, score, version, features, report.quarters))
+        checks.insert(0, DriftCheck(at_ms, detected, score, version, features, report.lasting_score))
         del checks[50:]
         answered += score is not None
         alarms += detected

@@ -63,7 +63,7 @@ def _check(at_ms: int, d: Mapping[str, Any]) -> DriftCheck:
         d.get("drift_score"),
         int(d["model_version"]),
         tuple(d["drifted_features"]),
-        d.get("quarters"),
+        d.get("lasting_score"),
     )
 
 

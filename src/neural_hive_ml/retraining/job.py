@@ -143,7 +143,7 @@ def _check(desk: Desk, as_of_ms: int, *, keep: bool) -> tuple[Checked, ...]:
     for one in checked:
         desk.progress(f"{one.name}: {one.report.status}: {'; '.join(one.report.reasons[:3])}")
     strong = [c for c in checked if c.report.drift_detected and c.report.drift_score > desk.policy.drift_threshold]
-    strong = [c for c in strong if c.report.quarters is None]
+    strong = [c for c in strong if c.report.lasting_score is None]
     if strong and keep:
         for back in range(1, desk.policy.persistence):
             look(as_of_ms - back * LOOK_BACK_HOURS * HOUR_MS, [c.name for c in strong])

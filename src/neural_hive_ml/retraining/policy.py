@@ -19,8 +19,8 @@ Trigger = Literal["drift", "live_quality", "age", "new_labels", "none"]
 class Policy:
     """The knobs, each with the guide's or the issue's default.
 
-    Drift asks for retraining when `drift_detected` and score > `drift_threshold`, and it lasts: in the newest
-    `lasting_quarters` of the window's four quarters it shows by itself, or (where quarters cannot be judged) in
+    Drift asks for retraining when `drift_detected` and score > `drift_threshold`, and it lasts: what is off in the
+    newest three quarters of the window too has that score by itself, or (where that cannot be told) it is so in
     `persistence` checks in a row. Lost live quality asks after `quality_persistence` measurements in a row.
     After a retraining both are disarmed until a check is quiet (score <= `rearm_share` of the threshold, or no
     drift; quality kept), or a cooldown has passed twice: what is not cured by retraining is not retrained for
@@ -29,7 +29,6 @@ class Policy:
 
     drift_threshold: float = 0.2
     persistence: int = 2
-    lasting_quarters: int = 3
     rearm_share: float = 0.75
     cooldown_hours: float = 24.0
     weekly_budget: int = 3
@@ -41,7 +40,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class DriftCheck:
-    """One recorded check; `score` None where there was no answer, `quarters` in which the drift shows: see
+    """One recorded check; `score` None where there was no answer, `lasting_score` that of what lasts: see
     `drift.report.DriftReport`."""
 
     at_ms: int
@@ -49,7 +48,7 @@ class DriftCheck:
     score: float | None
     version: int
     features: tuple[str, ...] = ()
-    quarters: int | None = None
+    lasting_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +190,12 @@ def _drift_asks(situation: ModelSituation, policy: Policy, now_ms: int) -> tuple
         seen = "detected" if newest.detected else "not detected"
         return False, f"drift {seen}, score {newest.score:.3f} (threshold {policy.drift_threshold:g})"
     run = next((i for i, s in enumerate(strong) if not s), len(strong))
-    if newest.quarters is None and run < policy.persistence:
+    if newest.lasting_score is None and run < policy.persistence:
         return False, f"drift in {run} check in a row, {policy.persistence} are needed"
-    if newest.quarters is not None and newest.quarters < policy.lasting_quarters:
+    if newest.lasting_score is not None and newest.lasting_score <= policy.drift_threshold:
         return False, (
-            f"drift in the newest {newest.quarters} quarters of the window, {policy.lasting_quarters} are needed: "
-            "it may be a burst"
+            f"drift with score {newest.score:.3f}, of which {newest.lasting_score:.3f} lasts (threshold "
+            f"{policy.drift_threshold:g}): it may be a burst"
         )
     last = _last_attempt(situation)
     if last is not None and not _rearmed(checks, last, policy, now_ms):
@@ -205,8 +204,8 @@ def _drift_asks(situation: ModelSituation, policy: Policy, now_ms: int) -> tuple
             "still the drift that the last retraining was for; waiting for a quiet check or two cooldowns",
         )
     named = ", ".join(newest.features[:3]) or "several features"
-    lasts = f"{run} checks in a row" if newest.quarters is None else f"the newest {newest.quarters} quarters"
-    return True, f"drift in {lasts}, score {newest.score:.3f} > {policy.drift_threshold:g} ({named})"
+    lasts = f"in {run} checks in a row" if newest.lasting_score is None else "that lasts"
+    return True, f"drift {lasts}, score {newest.score:.3f} > {policy.drift_threshold:g} ({named})"
 
 
 def _quality_asks(situation: ModelSituation, policy: Policy, now_ms: int) -> tuple[bool, str]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from neural_hive_ml.clock import DAY_MS, HOUR_MS
 from neural_hive_ml.drift.check import LEAST_ROWS, check_drift
-from neural_hive_ml.drift.lasting import lasting_quarters
+from neural_hive_ml.drift.lasting import lasting_score
 from neural_hive_ml.drift.report import DriftReport
 from neural_hive_ml.evaluation.profile import Profile, build_profile, judged
 from neural_hive_ml.features.binding import bind
@@ -66,8 +66,8 @@ class TicketWorld:
         )
         if not report.drift_detected:
             return report
-        quarters = lasting_quarters(report, self._profile, self._rows[part], self._at[part], self._names)
-        return replace(report, quarters=quarters)
+        lasting = lasting_score(report, self._profile, self._rows[part], self._at[part], self._names)
+        return replace(report, lasting_score=lasting)
 
     def new_tickets(self, since_ms: int, until_ms: int) -> int:
         """Count tickets that ended in a span."""

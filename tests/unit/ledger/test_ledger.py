@@ -1,0 +1,124 @@
+"""The ledger: every change to the past shows, and writers at once lose nothing."""
+
+import json
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from neural_hive_ml.ledger.anchor import HeadFile
+from neural_hive_ml.ledger.chain import Ledger
+from neural_hive_ml.state.embedded import EmbeddedStateStore
+
+NOW = 1_700_000_000_000
+
+
+def ledger_of(folder: Path) -> Ledger:
+    return Ledger(EmbeddedStateStore(folder / "state.db"), HeadFile(folder / "heads"))
+
+
+def written(folder: Path, count: int = 6) -> Ledger:
+    ledger = ledger_of(folder)
+    for i in range(count):
+        ledger.append("decision", "retraining", {"action": "wait", "number": i}, at_ms=NOW + i, actor="policy")
+    return ledger
+
+
+def change(folder: Path, sql: str, *values: object) -> None:
+    """Reach into the store as somebody with its password would."""
+    with sqlite3.connect(folder / "state.db") as db:
+        assert db.execute(sql, values).rowcount > 0
+
+
+def key(sequence: int) -> str:
+    return f"decisions:{sequence:012d}"
+
+
+def test_an_untouched_chain_is_intact(tmp_path: Path) -> None:
+    found = written(tmp_path).verify()
+    assert (found.intact, found.events, found.anchored) == (True, 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [("$.payload.number", 99), ("$.actor", "somebody"), ("$.at_ms", 1), ("$.subject", "other")]
+)
+def test_a_changed_field_shows(tmp_path: Path, path: str, value: object) -> None:
+    ledger = written(tmp_path)
+    change(tmp_path, "UPDATE records SET document = json_set(document, ?, ?) WHERE key = ?", path, value, key(3))
+    found = ledger.verify()
+    assert not found.intact
+    assert "event 3" in found.faults[0]
+
+
+def test_a_removed_event_shows(tmp_path: Path) -> None:
+    ledger = written(tmp_path)
+    change(tmp_path, "DELETE FROM records WHERE key = ?", key(3))
+    assert "event 3 is missing" in ledger.verify().faults[0]
+
+
+def test_two_events_that_changed_places_show(tmp_path: Path) -> None:
+    ledger = written(tmp_path)
+    with sqlite3.connect(tmp_path / "state.db") as db:
+        three, four = (
+            db.execute("SELECT document FROM records WHERE key = ?", (key(n),)).fetchone()[0] for n in (3, 4)
+        )
+    for n, document in ((3, four), (4, three)):
+        change(tmp_path, "UPDATE records SET document = ? WHERE key = ?", document, key(n))
+    assert not ledger.verify().intact
+
+
+def test_a_chain_cut_short_shows_by_the_head_outside_of_the_store(tmp_path: Path) -> None:
+    ledger = written(tmp_path)
+    for n in (5, 6):
+        change(tmp_path, "DELETE FROM records WHERE key = ?", key(n))
+    change(tmp_path, "DELETE FROM records WHERE key = 'decisions:head'")
+    found = ledger.verify()
+    assert "cut off after event 4: the head file knows event 6" in found.faults[0]
+    # Without the anchor a shortened chain looks whole: that is what it is for.
+    assert Ledger(ledger.state).verify().intact
+
+
+def test_a_chain_written_anew_shows_by_the_head_too(tmp_path: Path) -> None:
+    ledger = written(tmp_path)
+    ledger.state.close()
+    (tmp_path / "state.db").unlink()
+    for extra in ("-wal", "-shm"):
+        (tmp_path / f"state.db{extra}").unlink(missing_ok=True)
+    forged = Ledger(EmbeddedStateStore(tmp_path / "state.db"))
+    for i in range(6):
+        forged.append("decision", "retraining", {"action": "retrain", "number": i}, at_ms=NOW + i, actor="policy")
+    assert "history was rewritten" in ledger_of(tmp_path).verify().faults[0]
+
+
+def _append(folder: str, who: int, count: int) -> None:
+    ledger = ledger_of(Path(folder))
+    for i in range(count):
+        ledger.append("run", f"writer-{who}", {"number": i}, at_ms=NOW + i, actor=str(who))
+
+
+def test_writers_in_processes_and_threads_lose_nothing(tmp_path: Path) -> None:
+    ledger_of(tmp_path).state.close()
+    processes = [get_context("fork").Process(target=_append, args=(str(tmp_path), who, 15)) for who in range(2)]
+    for process in processes:
+        process.start()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda who: _append(str(tmp_path), who, 15), (2, 3)))
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    ledger = ledger_of(tmp_path)
+    found = ledger.verify()
+    assert (found.intact, found.events) == (True, 60)
+    for who in range(4):
+        numbers = [e.payload["number"] for e in ledger.events() if e.actor == str(who)]
+        assert numbers == list(range(15))
+
+
+def test_what_is_reported_again_after_a_crash_is_there_once(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path)
+    for _ in range(3):
+        ledger.append("alias", "model", {"version": 2}, at_ms=NOW, actor="policy", once="promote:2")
+    assert ledger.verify().events == 1
+    assert json.loads((tmp_path / "heads" / "ledger-decisions.head.json").read_text())["sequence"] == 1
