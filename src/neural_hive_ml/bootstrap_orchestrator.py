@@ -4,7 +4,7 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
-from neural_hive_ml.bootstrap import model_slot, open_tickets, prediction_log
+from neural_hive_ml.bootstrap import anomaly_model, model_slot, open_state, open_tickets, prediction_log
 from neural_hive_ml.bootstrap_http import open_gate
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.conventions import CHALLENGER, LOAD_HORIZONS_MINUTES, load_model_name, scheduling_model_name
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 def orchestrator(settings: Settings) -> "Orchestrator":
     """Wire the orchestrator-dynamic service; imports no trainer and no mlflow."""
     from neural_hive_ml.observability.metrics import orchestrator_metrics
+    from neural_hive_ml.serving.guard_agents.scoring import TicketScoring
     from neural_hive_ml.serving.orchestrator.app import Orchestrator
     from neural_hive_ml.serving.orchestrator.duration import DurationPrediction
+    from neural_hive_ml.serving.orchestrator.enrichment import Enrichment
+    from neural_hive_ml.serving.orchestrator.forecast_keeper import ForecastKeeper
     from neural_hive_ml.serving.orchestrator.history import LoadHistory
     from neural_hive_ml.serving.orchestrator.history_reader import HistoryReader
     from neural_hive_ml.serving.orchestrator.load import LoadForecasting
+    from neural_hive_ml.serving.orchestrator.platform import PlatformDesk
     from neural_hive_ml.serving.orchestrator.shadow import DurationShadow, LoadShadow
     from neural_hive_ml.serving.shadow import Shadow, ShadowQueue
     from neural_hive_ml.serving.statistics_source import LiveStatistics
@@ -43,15 +47,30 @@ def orchestrator(settings: Settings) -> "Orchestrator":
     )
     slots = {m: model_slot(settings, load_model_name(m), clock) for m in LOAD_HORIZONS_MINUTES}
     reader = HistoryReader(history, lambda: _stored_completions(settings), metrics)
+    load = LoadForecasting(slots, history, clock, LoadShadow(ahead))
+    # The detector's rows are made from the same statistics; its challenger runs where tickets are judged, in guard-agents.
+    scoring = TicketScoring(model_slot(settings, anomaly_model(settings), clock), durations.statistics, clock)
+    challengers = (beside.slot, *(one.slot for one in ahead.values()))
+    champions = (durations.slot, *slots.values(), scoring.slot)
+    platform = PlatformDesk(
+        Enrichment(durations, scoring, load),
+        (*champions, *challengers),
+        metrics,
+        clock,
+        lambda: open_state(settings),
+        log,
+    )
+    keeper = ForecastKeeper(load, metrics)
     return Orchestrator(
         durations,
-        LoadForecasting(slots, history, clock, LoadShadow(ahead)),
+        load,
         metrics,
         open_gate(settings),
         settings.number("HIVE_MODEL_REFRESH_SECONDS"),
-        (reader, queue) if log is None else (reader, queue, log),
+        (reader, keeper, queue) if log is None else (reader, keeper, queue, log),
         log,
-        (beside.slot, *(one.slot for one in ahead.values())),
+        challengers,
+        platform,
     )
 
 

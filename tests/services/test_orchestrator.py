@@ -13,13 +13,19 @@ import numpy as np
 import pytest
 from tests.support.mlflow_server import closed_port
 from tests.support.served import publish, served
-from tests.support.trained import flights, flights_duration_candidate, flights_load_candidate
+from tests.support.trained import (
+    flights,
+    flights_anomaly_candidate,
+    flights_duration_candidate,
+    flights_load_candidate,
+)
 
 from neural_hive_ml.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from neural_hive_ml.conventions import LOAD_HORIZONS_MINUTES
 from neural_hive_ml.features.row import feature_row
 from neural_hive_ml.features.series import CountSeries, completions
 from neural_hive_ml.features.statistics import Statistics
+from neural_hive_ml.scoring.anomaly import AnomalyScorer
 from neural_hive_ml.scoring.duration import DurationScorer
 from neural_hive_ml.scoring.load import LoadForecaster, as_document
 from neural_hive_ml.tickets.columns import columns_of
@@ -74,9 +80,10 @@ def wait_until_ready(http: httpx.Client, *, models: bool = True, history: bool =
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All four models in Production and five weeks of flights in the store."""
+    """All five models in Production and five weeks of flights in the store."""
     folder = tmp_path_factory.mktemp("orchestrator")
-    publish(folder, [flights_duration_candidate(), *map(flights_load_candidate, LOAD_HORIZONS_MINUTES)])
+    detector = flights_anomaly_candidate()
+    publish(folder, [detector, flights_duration_candidate(), *map(flights_load_candidate, LOAD_HORIZONS_MINUTES)])
     with_tickets(folder)
     return folder
 
@@ -149,6 +156,58 @@ def test_forecasts_are_the_models_own(service: Service, minutes: int, back_ms: i
         **service.json(f"/api/v1/ml/load-forecast?horizon_minutes={minutes}&at_ms={at_ms}"),
         "latency_ms": said["latency_ms"],
     }
+
+
+def test_an_enriched_ticket_has_the_platforms_keys_and_the_models_numbers(service: Service) -> None:
+    scorer = AnomalyScorer.load(flights_anomaly_candidate().model)
+    statistics = Statistics.restore(flights_anomaly_candidate().model.statistics)
+    for ticket in [flights()[i] for i in ASKED]:
+        said = service.http.post("/api/v1/ml/enrich", content=encode_ticket(ticket)).json()
+        predicted, allocated = said["predictions"], said["allocation_metadata"]
+        assert set(predicted) == {
+            "duration_ms", "confidence", "duration_confidence", "cpu_cores", "memory_mb", "resources_confidence",
+            "model_type", "anomaly",
+        }  # fmt: skip
+        assert set(allocated) == {
+            "predicted_duration_ms", "anomaly_detected", "predicted_queue_ms", "predicted_load_pct", "ml_enriched",
+        }  # fmt: skip
+        low, middle, high = expected_duration(ticket)
+        verdict = scorer.decide(feature_row(ticket, "created", ticket.created_at, statistics, scorer.binding))
+        assert (predicted["duration_ms"], predicted["model_type"]) == (middle, "xgboost")
+        assert predicted["anomaly"]["score"] == verdict.score
+        assert allocated["anomaly_detected"] is verdict.is_anomaly
+        assert 0.5 < predicted["duration_confidence"] <= 1 if high < 2 * middle and low > middle / 2 else True
+        estimate = ticket.estimated_duration_ms
+        boosted = verdict.is_anomaly or (estimate is not None and middle > 1.5 * estimate)
+        assert said["priority_boost"] == (1.2 if boosted else 1.0)
+        assert bool(said["reasons"]) is boosted
+        assert said["missing"] == ["load-predictor-60m"], "the machine's clock is years after the history"
+        assert (said["degraded"], allocated["ml_enriched"]) == (False, True)
+
+
+def test_the_platforms_routes_tell_what_is_held_and_done(service: Service) -> None:
+    service.predict(flights()[3])
+    health = service.json("/health/ml")
+    assert health["status"] == "healthy"
+    assert health["predictors"]["load_predictor"]["horizons"] == [60, 360, 1440]
+    assert health["predictors"]["scheduling_predictor"] == {
+        "loaded": True, "model_version": 1, "model_type": "xgboost",
+    }  # fmt: skip
+    held = service.json("/api/v1/ml/models")["models"]
+    assert {m["model_name"] for m in held if m["version"] == 1} == {
+        "anomaly-detector-isolation_forest", "scheduling-predictor-xgboost",
+        *(f"load-predictor-{m}m" for m in LOAD_HORIZONS_MINUTES),
+    }  # fmt: skip
+    loads = service.json("/api/v1/ml/models?model_type=load")["models"]
+    assert {m["model_type"] for m in loads} == {"load"}
+    one = service.json("/api/v1/ml/models/scheduling-predictor-xgboost")
+    assert (one["versions"][0]["algorithm"], one["live_quality"]) == ("xgboost", None)
+    assert service.http.get("/api/v1/ml/models/nobody").status_code == 404
+    assert service.http.get("/api/v1/ml/models?model_type=nobody").status_code == 400
+    stats = service.json("/api/v1/ml/predictions/stats")
+    assert stats["complete"] is True
+    assert stats["window_hours"] == 24
+    assert stats["duration_mae_pct"] is None
 
 
 def test_what_nothing_is_known_of_is_said(service: Service) -> None:

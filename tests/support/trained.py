@@ -69,3 +69,10 @@ def flights_load_candidate(horizon_minutes: int) -> Candidate:
     columns = columns_of(flights())
     changes = {"algorithm": "seasonal_mean", "horizon_minutes": horizon_minutes}
     return train_load(columns, request("load", columns, **changes))
+
+
+@cache
+def flights_anomaly_candidate() -> Candidate:
+    """A detector of the flights; 3 s."""
+    columns = columns_of(flights())
+    return train_anomaly(columns, request("anomaly", columns))

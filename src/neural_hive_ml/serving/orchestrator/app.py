@@ -22,6 +22,7 @@ from neural_hive_ml.serving.orchestrator.contract import (
 )
 from neural_hive_ml.serving.orchestrator.duration import DurationAnswer, DurationPrediction
 from neural_hive_ml.serving.orchestrator.load import LoadForecasting
+from neural_hive_ml.serving.orchestrator.platform import PlatformDesk
 from neural_hive_ml.serving.orchestrator.records import keep_duration, keep_forecast
 from neural_hive_ml.serving.prediction_log import PredictionLog
 from neural_hive_ml.serving.service import Background, PredictingService, batch_answer, moment_of
@@ -44,6 +45,7 @@ class Orchestrator:
     readers: Sequence[Background] = ()
     log: PredictionLog | None = None
     challengers: Sequence[ModelSlot] = ()
+    platform: PlatformDesk | None = None
 
     def app(self) -> Starlette:
         """Return the ASGI app. The platform's own paths below ``/api/v1/ml`` answer the same."""
@@ -68,6 +70,8 @@ class Orchestrator:
                 for path in ("/api/v1/load/forecast", "/api/v1/ml/load-forecast")
             ),
         )  # fmt: skip
+        if self.platform is not None:
+            endpoints = (*endpoints, *self.platform.endpoints())
         return service.app("orchestrator-dynamic", __doc__ or "", endpoints)
 
     async def predict(self, request: Request) -> Response:
@@ -86,7 +90,7 @@ class Orchestrator:
     async def forecast(self, request: Request) -> Response:
         """How many tickets will be completed in the hours ahead, from now or as of `at_ms`.
 
-        Nothing is fitted here: the model's forecast from the present history, told again for ten seconds.
+        Nothing is fitted here: the model's forecast from the present history, made in the background every few seconds.
         """
         horizon = self._horizon(request)
         at_ms = moment_of(request)
@@ -97,8 +101,8 @@ class Orchestrator:
         self.metrics.predictions.inc("load", "fallback" if answer.degraded else "success")
         if not answer.cached:
             self.metrics.model_seconds.observe(answer.model_seconds, "load")
-            if self.log is not None and at_ms is None:
-                keep_forecast(self.log, answer)
+        if self.log is not None and answer.first and at_ms is None:
+            keep_forecast(self.log, answer)
         return json_answer(answer.document, degraded=answer.degraded)
 
     def _predicted(self, ticket: Ticket, at_ms: int | None = None) -> DurationAnswer:
@@ -129,6 +133,8 @@ class Orchestrator:
     @property
     def _watch(self) -> ModelWatch:
         slots = (self.durations.slot, *self.load.slots.values())
+        if self.platform is not None:
+            slots = (*slots, self.platform.enrichment.scoring.slot)
         return ModelWatch(
             slots,
             self.durations.statistics,

@@ -53,6 +53,8 @@ EXAMPLE_DURATION: Final[dict[str, Any]] = {
     "latency_ms": 0.09,
     "degraded": False,
     "prediction_id": "4f0c6a0d8f5b4a2e9c3b7d6e5f4a3b2c",
+    "cpu_cores": 0.7,
+    "memory_mb": 364.4,
 }
 EXAMPLE_LOAD: Final[dict[str, Any]] = {
     "horizon_minutes": 60,
@@ -72,4 +74,33 @@ EXAMPLE_LOAD: Final[dict[str, Any]] = {
     "total_upper": 52.0,
     "notes": [],
     "latency_ms": 0.4,
+}
+EXAMPLE_ENRICHED: Final[dict[str, Any]] = {
+    "ticket_id": TICKET["ticket_id"],
+    "predictions": {
+        "duration_ms": 70_800.0,
+        "confidence": 0.98,
+        "duration_confidence": 0.98,
+        "cpu_cores": 0.7,
+        "memory_mb": 364.4,
+        "resources_confidence": 0.0,
+        "model_type": "xgboost",
+        "anomaly": {"is_anomaly": False, "score": 0.04, "type": None},
+    },
+    "allocation_metadata": {
+        "predicted_duration_ms": 70_800.0,
+        "anomaly_detected": False,
+        "predicted_queue_ms": 3_900.0,
+        "predicted_load_pct": 61.0,
+        "ml_enriched": True,
+    },
+    "priority_boost": 1.0,
+    "reasons": [],
+    "missing": [],
+    "degraded": False,
+    "latency_ms": 0.4,
+    "prediction_ids": {
+        "duration": "4f0c6a0d8f5b4a2e9c3b7d6e5f4a3b2c",
+        "anomaly": "9e3b7d6e5f4a3b2c4f0c6a0d8f5b4a2e",
+    },
 }

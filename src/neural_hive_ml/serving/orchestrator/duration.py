@@ -13,6 +13,7 @@ from neural_hive_ml.features.row import feature_row
 from neural_hive_ml.features.spec import INDEX
 from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.scoring.duration import DurationScorer
+from neural_hive_ml.serving.orchestrator.resources import resources_of
 from neural_hive_ml.serving.slot import ModelSlot
 from neural_hive_ml.serving.statistics_source import LiveStatistics
 from neural_hive_ml.tickets.ticket import Ticket
@@ -32,7 +33,8 @@ class DurationAnswer(msgspec.Struct, frozen=True):
 
     `source` is ``model``, or without one ``history`` (of the same work or task), ``estimate`` (the ticket's own, which
     says nothing of spread: p10 and p90 are null), or ``none`` (all null). All but ``model`` are `degraded`.
-    `prediction_id` names it in the prediction log; empty when it is not kept.
+    `prediction_id` names it in the prediction log; empty when it is not kept. `cpu_cores` and `memory_mb` are the
+    platform's formula of the ticket and its median, nothing measured.
     """
 
     ticket_id: str
@@ -46,6 +48,8 @@ class DurationAnswer(msgspec.Struct, frozen=True):
     latency_ms: float
     degraded: bool
     prediction_id: str = ""
+    cpu_cores: float = 0.0
+    memory_mb: float = 0.0
 
 
 class Beside(Protocol):
@@ -86,6 +90,7 @@ class DurationPrediction:
             row = feature_row(ticket, "created", moment, statistics, binding)
             low, middle, high = scorer.forecast(row[None])[0].tolist()
             source, quantiles, version = "model", (low, middle, high), loaded.published.version
+        resources = resources_of(ticket, quantiles[1])
         answer = DurationAnswer(
             ticket.ticket_id,
             *quantiles,
@@ -95,6 +100,8 @@ class DurationPrediction:
             statistics_sequence=statistics.sequence,
             latency_ms=(perf_counter_ns() - began) / 1e6,
             degraded=loaded is None,
+            cpu_cores=resources.cpu_cores,
+            memory_mb=resources.memory_mb,
         )
         if self.shadow is not None and loaded is not None and at_ms is None:
             self.shadow.beside(ticket, moment, row, binding, statistics, answer)

@@ -1,7 +1,7 @@
 """How much will be completed in the hours ahead: the model's forecast, or the last weeks' hours, marked degraded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter_ns
 from typing import Any, Final, Protocol
 
@@ -28,12 +28,30 @@ _NO_MODEL: Final = (
 
 @dataclass(frozen=True, slots=True)
 class LoadAnswer:
-    """A forecast as a document, and what it means for metrics."""
+    """A forecast as a document, and what it means for metrics.
+
+    `cached`: it was made before, `model_seconds` is 0 then; `first`: nobody was told it before. `share_of_busiest` is its
+    total in percent of the busiest such span of hours that the history knows, None where nothing is known.
+    """
 
     document: Mapping[str, Any]
     model_seconds: float
     degraded: bool
     cached: bool
+    first: bool = True
+    share_of_busiest: float | None = None
+
+
+@dataclass(slots=True)
+class _Held:
+    """A forecast of the present, and what it was made with."""
+
+    model: object
+    read: bool
+    made_ms: int
+    series: CountSeries
+    answer: LoadAnswer
+    told: bool = False
 
 
 class Beside(Protocol):
@@ -52,25 +70,49 @@ class LoadForecasting:
     history: LoadHistory
     clock: Clock
     shadow: Beside | None = None
-    _fresh: dict[int, tuple[tuple[object, ...], LoadAnswer]] = field(default_factory=dict)
+    _present: dict[int, _Held] = field(default_factory=dict)
+    _replayed: dict[int, tuple[tuple[object, ...], LoadAnswer]] = field(default_factory=dict)
 
     def forecast(self, horizon_minutes: int, at_ms: int | None = None) -> LoadAnswer:
         """Forecast from now, or as it would have been said at `at_ms` by today's model. Never raises for what is missing."""
-        loaded = self.slots[horizon_minutes].current
-        now_ms = self.clock.now_ms() if at_ms is None else at_ms
-        model = (loaded.published.version, loaded.artifact.digest) if loaded is not None else None
-        if at_ms is None:
-            key: tuple[object, ...] = (model, "now", now_ms // FRESH_MS, self.history.read)
-        else:
-            key = (model, "at", at_ms, self.history.sequence)
-        held = self._fresh.get(horizon_minutes)
+        if at_ms is not None:
+            return self._replay(horizon_minutes, at_ms)
+        held, now_ms = self._present.get(horizon_minutes), self.clock.now_ms()
+        cached = (
+            held is not None
+            and (held.model, held.read) == (self._model(horizon_minutes), self.history.read)
+            and 0 <= now_ms - held.made_ms < FRESH_MS
+        )
+        if held is None or not cached:
+            held = self.renew(horizon_minutes)
+        first, held.told = not held.told, True
+        if first and self.shadow is not None and not held.answer.degraded:
+            self.shadow.beside(horizon_minutes, held.series, held.made_ms, held.answer.document)
+        return replace(
+            held.answer, model_seconds=0.0 if cached else held.answer.model_seconds, cached=cached, first=first
+        )
+
+    def renew(self, horizon_minutes: int) -> _Held:
+        """Make the forecast of the present anew, for those who ask next."""
+        model, read, now_ms = self._model(horizon_minutes), self.history.read, self.clock.now_ms()
+        answer, series = self._compute(horizon_minutes, now_ms)
+        held = self._present[horizon_minutes] = _Held(model, read, now_ms, series, answer)
+        return held
+
+    def _replay(self, horizon_minutes: int, at_ms: int) -> LoadAnswer:
+        key = (self._model(horizon_minutes), at_ms, self.history.sequence)
+        held = self._replayed.get(horizon_minutes)
         if held is not None and held[0] == key:
-            return LoadAnswer(held[1].document, 0.0, held[1].degraded, cached=True)
-        answer = self._compute(horizon_minutes, now_ms, of_present=at_ms is None)
-        self._fresh[horizon_minutes] = (key, answer)
+            return replace(held[1], model_seconds=0.0, cached=True, first=False)
+        answer, _ = self._compute(horizon_minutes, at_ms)
+        self._replayed[horizon_minutes] = (key, answer)
         return answer
 
-    def _compute(self, horizon_minutes: int, now_ms: int, *, of_present: bool) -> LoadAnswer:
+    def _model(self, horizon_minutes: int) -> object:
+        loaded = self.slots[horizon_minutes].current
+        return (loaded.published.version, loaded.artifact.digest) if loaded is not None else None
+
+    def _compute(self, horizon_minutes: int, now_ms: int) -> tuple[LoadAnswer, CountSeries]:
         began = perf_counter_ns()
         slot = self.slots[horizon_minutes]
         loaded, series = slot.current, self.history.series(now_ms)
@@ -98,9 +140,9 @@ class LoadForecasting:
             document |= told if loaded is not None else {**told, "notes": [_NO_MODEL, *told["notes"]]}
         seconds = (perf_counter_ns() - began) / 1e9
         document["latency_ms"] = seconds * 1e3
-        if self.shadow is not None and of_present and not degraded:
-            self.shadow.beside(horizon_minutes, series, now_ms, document)
-        return LoadAnswer(document, seconds, degraded, cached=False)
+        busiest = float(np.nanmax(window.counts)) * (horizon_minutes / 60) if known else 0.0
+        share = 100 * document["total"] / busiest if busiest > 0 and document["total"] is not None else None
+        return LoadAnswer(document, seconds, degraded, cached=False, share_of_busiest=share), series
 
 
 def weeks_before(horizon_minutes: int, level: float) -> LoadForecaster:
