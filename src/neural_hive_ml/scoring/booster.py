@@ -41,6 +41,11 @@ class PackedBooster:
     leaf: npt.NDArray[np.float32]
     columns: int
 
+    @property
+    def groups(self) -> int:
+        """How many outputs a row has."""
+        return len(self.base)
+
     def margin(self, rows: npt.NDArray[np.floating[Any]], *, compiled: bool = COMPILED) -> npt.NDArray[np.float32]:
         """Predict rows [n, columns] (read as float32, NaN is missing), returning margins [n, groups] float32."""
         # A leaf keeps what is below its +inf; an infinite value goes where the largest number goes. NaN stays NaN.

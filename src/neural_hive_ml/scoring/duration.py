@@ -10,10 +10,12 @@ from neural_hive_ml.errors import ArtifactRefused
 from neural_hive_ml.features.binding import FeatureBinding
 from neural_hive_ml.features.spec import CREATION_COUNT, INDEX
 from neural_hive_ml.scoring.booster import PackedBooster
+from neural_hive_ml.scoring.double_trees import DoubleTrees
 from neural_hive_ml.scoring.packed import Arrays, PackedModel
 
 Floats = npt.NDArray[np.float64]
 LEVELS = (0.1, 0.5, 0.9)
+Trees = PackedBooster | DoubleTrees
 # What a log duration may be: below a microsecond and beyond ten years nothing is believed.
 _LOW, _HIGH = 0.0, float(np.log1p(10 * 366 * 86_400_000.0))
 
@@ -27,8 +29,8 @@ class DurationQuantiles:
     outer quantiles out (log ms), the conformal adjustment of Romano, Patterson, Candès (2019).
     """
 
-    direct: PackedBooster | None
-    relative: PackedBooster | None
+    direct: Trees | None
+    relative: Trees | None
     weight: float
     widen: tuple[float, float]
 
@@ -64,18 +66,23 @@ class DurationQuantiles:
             raise ArtifactRefused(
                 f"duration arrays are incomplete: {error}", remedy="train the model again"
             ) from error
-        parts = [
-            PackedBooster.from_arrays(arrays, f"{prefix}.{name}") if f"{prefix}.{name}.roots" in arrays else None
-            for name in ("direct", "relative")
-        ]
+        parts = [_trees(arrays, f"{prefix}.{name}") for name in ("direct", "relative")]
         if (parts[0] is None and weight < 1) or (parts[1] is None and weight > 0):
             raise ArtifactRefused(
                 "duration arrays lack a booster that the mix needs", remedy="train the model again"
             )
-        fits = all(p is None or (p.columns == CREATION_COUNT and len(p.base) == len(LEVELS)) for p in parts)
+        fits = all(p is None or (p.columns == CREATION_COUNT and p.groups == len(LEVELS)) for p in parts)
         if not fits or not (0 <= weight <= 1 and np.isfinite([low, high]).all()):
             raise ArtifactRefused("duration arrays do not fit this release", remedy="train the model again")
         return DurationQuantiles(parts[0], parts[1], weight, (low, high))
+
+
+def _trees(arrays: Arrays, prefix: str) -> Trees | None:
+    if f"{prefix}.roots" not in arrays:
+        return None
+    # Only XGBoost keeps a base apart from its trees.
+    kind = PackedBooster if f"{prefix}.base" in arrays else DoubleTrees
+    return kind.from_arrays(arrays, prefix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from neural_hive_ml.tickets.columns import TicketColumns
 from neural_hive_ml.tickets.ticket import TASK_TYPES
 from neural_hive_ml.training.durations import DurationRows, duration_rows
 from neural_hive_ml.training.lineage import lineage_of
-from neural_hive_ml.training.quantiles import QuantileParameters, fit_quantiles
+from neural_hive_ml.training.quantile_boosters import QuantileParameters
+from neural_hive_ml.training.quantiles import fit_quantiles
 from neural_hive_ml.training.request import Candidate, Progress, TrainingRequest, silent
 from neural_hive_ml.training.split import TimeSplit, split_by_time
 
@@ -53,6 +54,7 @@ def train_duration(columns: TicketColumns, request: TrainingRequest, progress: P
         seed=request.seed,
         threads=request.threads,
         parameters=QuantileParameters.of(request.parameters),
+        algorithm=request.algorithm or "xgboost",
     )
     scorer = DurationScorer(fitted.quantiles, binding)
     cases, forecast = _judge(scorer, data, columns)

@@ -11,7 +11,8 @@ from neural_hive_ml.features.binding import bind
 from neural_hive_ml.features.frame import build_frame
 from neural_hive_ml.tickets.columns import TicketColumns
 from neural_hive_ml.training.durations import duration_rows
-from neural_hive_ml.training.quantiles import QuantileParameters, fit_quantiles
+from neural_hive_ml.training.quantile_boosters import QuantileParameters
+from neural_hive_ml.training.quantiles import fit_quantiles
 from neural_hive_ml.training.request import TrainingRequest
 from neural_hive_ml.training.search import Knob, Report, Search, Values
 from neural_hive_ml.training.split import split_by_time
@@ -40,6 +41,7 @@ class DurationObjective:
     stop: npt.NDArray[np.bool_]
     judge: npt.NDArray[np.bool_]
     seed: int
+    algorithm: str
 
     def __call__(self, values: Values, report: Report) -> float:
         learn = ~self.judge
@@ -51,6 +53,7 @@ class DurationObjective:
             threads=1,
             parameters=QuantileParameters.of(values.items()),
             report=report,
+            algorithm=self.algorithm,
         )
         forecast = np.expm1(fitted.quantiles.log_quantiles(self.rows[self.judge])[:, 1])
         return float(np.mean(np.abs(forecast - np.expm1(self.log_duration[self.judge]))))
@@ -68,7 +71,9 @@ def duration_search(columns: TicketColumns, request: TrainingRequest) -> Search:
     stop = np.zeros(len(use), dtype=bool)
     stop[int(len(fit) * (1 - _STOP_SHARE)) : len(fit)] = True
     judged = np.arange(len(use)) >= len(fit)
-    objective = DurationObjective(rows[use], data.log_duration[use], stop, judged, request.seed)
+    objective = DurationObjective(
+        rows[use], data.log_duration[use], stop, judged, request.seed, request.algorithm or "xgboost"
+    )
     digest = sha256(rows[use].tobytes() + data.duration_ms[use].tobytes() + str(request.seed).encode())
     defaults = QuantileParameters()
     name = scheduling_model_name(request.algorithm or "xgboost")

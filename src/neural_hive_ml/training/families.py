@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from neural_hive_ml.conventions import ANOMALY_ALGORITHMS
+from neural_hive_ml.conventions import ANOMALY_ALGORITHMS, SCHEDULING_ALGORITHMS
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.evaluation.cases import HoldoutCases
 from neural_hive_ml.scoring.packed import PackedModel
@@ -13,7 +13,7 @@ from neural_hive_ml.training.tuning import Tuner, tune
 
 # What there is a trainer for, by family; a load model's own trainer knows its kinds. A model registered under the name of
 # another algorithm would be a lie.
-ALGORITHMS: dict[str, tuple[str, ...]] = {"anomaly": ANOMALY_ALGORITHMS, "scheduling": ("xgboost",)}
+ALGORITHMS: dict[str, tuple[str, ...]] = {"anomaly": ANOMALY_ALGORITHMS, "scheduling": SCHEDULING_ALGORITHMS}
 
 
 def train_family(
