@@ -21,6 +21,7 @@ def orchestrator(settings: Settings) -> "Orchestrator":
     from neural_hive_ml.observability.metrics import orchestrator_metrics
     from neural_hive_ml.serving.guard_agents.scoring import TicketScoring
     from neural_hive_ml.serving.orchestrator.app import Orchestrator
+    from neural_hive_ml.serving.orchestrator.drift_notes import DriftNotes
     from neural_hive_ml.serving.orchestrator.duration import DurationPrediction
     from neural_hive_ml.serving.orchestrator.enrichment import Enrichment
     from neural_hive_ml.serving.orchestrator.forecast_keeper import ForecastKeeper
@@ -61,13 +62,14 @@ def orchestrator(settings: Settings) -> "Orchestrator":
         log,
     )
     keeper = ForecastKeeper(load, metrics)
+    notes = DriftNotes(lambda: open_state(settings), [slot.name for slot in champions])
     return Orchestrator(
         durations,
         load,
         metrics,
         open_gate(settings),
         settings.number("HIVE_MODEL_REFRESH_SECONDS"),
-        (reader, keeper, queue) if log is None else (reader, keeper, queue, log),
+        (reader, keeper, notes, queue) if log is None else (reader, keeper, notes, queue, log),
         log,
         challengers,
         platform,

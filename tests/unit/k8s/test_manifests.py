@@ -1,9 +1,13 @@
 """The manifests: valid by the schemas of three Kubernetes versions, named as the guide names them, with least privilege."""
 
+import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
@@ -11,6 +15,7 @@ import yaml
 from neural_hive_ml.conventions import PORTS
 
 K8S = Path(__file__).resolve().parents[3] / "k8s"
+CRDS = Path(__file__).resolve().parents[2] / "support" / "crds"
 VERSIONS = ("1.31", "1.33", "1.35")
 CUSTOM = {"ServiceMonitor", "PrometheusRule", "AlertmanagerConfig", "Kustomization"}
 Document = dict[str, Any]
@@ -55,6 +60,40 @@ def test_every_document_is_valid(version: str) -> None:
             pytest.fail(f"{file}: {document['kind']}: {error}")
         checked += 1
     assert checked > 25
+
+
+def strict(schema: Any) -> Any:
+    """Refuse fields that a schema does not know, as the API server does with strict field validation."""
+    if isinstance(schema, list):
+        return [strict(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {name: strict(value) for name, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and "additionalProperties" not in schema:
+        # The API server knows these of every object.
+        known = {"apiVersion", "kind", "metadata"} if "spec" in schema["properties"] else set()
+        inner["properties"] |= {name: {} for name in known}
+        inner["additionalProperties"] = False
+    return inner
+
+
+def custom_schema(document: Document) -> Any:
+    version = document["apiVersion"].rpartition("/")[2]
+    return strict(json.loads((CRDS / f"{document['kind']}.{version}.json").read_text()))
+
+
+def test_resources_of_the_prometheus_operator_are_valid_by_its_schemas() -> None:
+    checked = []
+    for _file, document in documents():
+        if document["kind"] in CUSTOM - {"Kustomization"}:
+            faults = [
+                e.message for e in jsonschema.Draft202012Validator(custom_schema(document)).iter_errors(document)
+            ]
+            assert not faults, faults
+            checked.append(document["kind"])
+    assert set(checked) == {"ServiceMonitor", "PrometheusRule", "AlertmanagerConfig"}
+    wrong = {**one("ServiceMonitor", "guard-agents"), "spec": {"endpoint": []}}
+    assert not jsonschema.Draft202012Validator(custom_schema(wrong)).is_valid(wrong)
 
 
 def test_an_unknown_field_would_be_found() -> None:
@@ -134,6 +173,65 @@ def test_jobs_and_services_read_secrets_by_reference_only() -> None:
     text = "".join(f.read_text() for f in K8S.rglob("*.yaml") if "secrets" not in f.parts)
     assert "user:pass" not in text
     assert "secretKeyRef" in text
+
+
+@pytest.mark.parametrize("folder", [".", "overlays/autoscaling"])
+def test_kustomize_builds_what_is_applied(folder: str) -> None:
+    """With the real kubectl where there is one; that every file is there is checked anywhere, below."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not installed")
+    built = subprocess.run(["kubectl", "kustomize", str(K8S / folder)], capture_output=True, text=True, check=True)
+    kinds = [d["kind"] for d in yaml.safe_load_all(built.stdout)]
+    assert kinds.count("Deployment") == 4
+    assert kinds.count("CronJob") == 2
+    assert kinds.count("HorizontalPodAutoscaler") == (folder != ".")
+
+
+def test_only_the_overlay_scales_by_itself() -> None:
+    scaled = [file for file, d in documents() if d["kind"] == "HorizontalPodAutoscaler"]
+    assert [file.parent.name for file in scaled] == ["autoscaling"]
+
+
+def test_what_a_pod_refers_to_exists_in_its_namespace() -> None:
+    """ConfigMaps, accounts and secrets: with their keys, or said to be applied to this namespace too."""
+    secrets = {d["metadata"]["name"]: d for _, d in documents() if d["kind"] == "Secret"}
+    there = {
+        (d["kind"], d["metadata"]["name"], d["metadata"].get("namespace")): d
+        for _, d in documents()
+        if d["kind"] != "Kustomization"
+    }
+    for _file, document in documents():
+        if document["kind"] not in {"Deployment", "CronJob"}:
+            continue
+        namespace, spec = document["metadata"]["namespace"], document["spec"]
+        pod = spec.get("jobTemplate", {}).get("spec", spec)["template"]["spec"]
+        assert ("ServiceAccount", pod["serviceAccountName"], namespace) in there
+        for container in pod["containers"]:
+            for source in container.get("envFrom", []):
+                assert ("ConfigMap", source["configMapRef"]["name"], namespace) in there
+            for variable in container.get("env", []):
+                reference = variable.get("valueFrom", {})
+                if "configMapKeyRef" in reference:
+                    config = there["ConfigMap", reference["configMapKeyRef"]["name"], namespace]
+                    assert reference["configMapKeyRef"]["key"] in config["data"]
+                if "secretKeyRef" in reference and not reference["secretKeyRef"].get("optional"):
+                    secret = secrets[reference["secretKeyRef"]["name"]]
+                    assert reference["secretKeyRef"]["key"] in secret["stringData"], variable
+
+
+def test_every_pod_lives_behind_a_policy_that_denies_the_rest() -> None:
+    denied = {
+        d["metadata"]["namespace"]
+        for _, d in documents()
+        if d["kind"] == "NetworkPolicy" and d["spec"]["podSelector"] == {} and "ingress" not in d["spec"]
+        and "egress" not in d["spec"]
+    }  # fmt: skip
+    assert {d["metadata"]["namespace"] for _, d in documents() if d["kind"] in {"Deployment", "CronJob"}} == denied
+
+
+def test_nobody_has_a_role_in_the_cluster() -> None:
+    """The least there is: no service or job asks the Kubernetes API anything."""
+    assert [d["kind"] for _, d in documents() if "Role" in d["kind"]] == []
 
 
 def test_every_kustomization_names_files_that_are_there() -> None:
