@@ -8,6 +8,7 @@ import click
 
 from neural_hive_ml.cli.generated import filled, write_or_check
 from neural_hive_ml.dashboards.files import dashboard_files
+from neural_hive_ml.features.features_page import features_page
 from neural_hive_ml.observability.metrics_page import metrics_page
 from neural_hive_ml.serving.guard_agents.threat_rules import load_rules, rules_table
 from neural_hive_ml.settings import checkout_root
@@ -31,7 +32,11 @@ def _slo() -> Mapping[str, str]:
 
 def _pages() -> Mapping[str, str]:
     objectives = load_objectives()
-    pages = {"docs/metrics.md": metrics_page(), f"{RUNBOOKS}/index.md": runbook_index(objectives)}
+    pages = {
+        "docs/metrics.md": metrics_page(),
+        "docs/features.md": features_page(),
+        f"{RUNBOOKS}/index.md": runbook_index(objectives),
+    }
     checkout = checkout_root()
     # An installed package has no pages that people wrote, and so none to fill.
     if checkout is None:
