@@ -113,6 +113,16 @@ def test_compare_and_set(state: StateStore) -> None:
     assert state.get(THINGS, "k") == record("k", 2, v=2)
 
 
+def test_what_was_read_can_be_compared_with(state: StateStore) -> None:
+    """Times in documents are large integers: what comes back must be good for the next compare-and-set."""
+    state.put(THINGS, record("k", 1, crowned={"at_ms": 1_795_616_851_157, "by": ["x", 2**53]}, sure=True))
+    read = state.get(THINGS, "k")
+    assert read is not None
+    assert type(read.document["crowned"]["at_ms"]) is int
+    state.replace(THINGS, record("k", 2, v=2), expected=read.document)
+    assert state.get(THINGS, "k") == record("k", 2, v=2)
+
+
 def test_one_of_many_wins_a_race(state: StateStore) -> None:
     state.put(THINGS, record("counter", 0, n=0))
     lost = []

@@ -182,9 +182,20 @@ def _stored(record: Record) -> Json:
 
 
 def _record(found: Json) -> Record:
-    key, at_ms = found.pop("_id"), found.pop("_at_ms")
+    key, at_ms = found.pop("_id"), int(found.pop("_at_ms"))
     found.pop("_digest", None)
-    return Record(key, at_ms, found)
+    return Record(key, at_ms, _plain(found))
+
+
+def _plain(value: Any) -> Any:
+    """Large integers come back as the driver's own Int64, which is no number of JSON: encoders refuse it."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return (
+        int(value) if type(value) is not int and isinstance(value, int) and not isinstance(value, bool) else value
+    )
 
 
 def _condition(
