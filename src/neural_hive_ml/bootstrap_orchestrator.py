@@ -48,7 +48,6 @@ def orchestrator(settings: Settings) -> "Orchestrator":
     )
     slots = {m: model_slot(settings, load_model_name(m), clock) for m in LOAD_HORIZONS_MINUTES}
     reader = HistoryReader(history, lambda: _stored_completions(settings), metrics)
-<<<<<<< HEAD
     load = LoadForecasting(slots, history, clock, LoadShadow(ahead))
     # The detector's rows are made from the same statistics; its challenger runs where tickets are judged, in guard-agents.
     scoring = TicketScoring(model_slot(settings, anomaly_model(settings), clock), durations.statistics, clock)
@@ -64,11 +63,6 @@ def orchestrator(settings: Settings) -> "Orchestrator":
     )
     keeper = ForecastKeeper(load, metrics)
     notes = DriftNotes(lambda: open_state(settings), [slot.name for slot in champions])
-=======
-    notes = DriftNotes(
-        lambda: open_state(settings), [durations.slot.name, *(slot.name for slot in slots.values())]
-    )
->>>>>>> 5da2743 (Pages of features, training, evaluation, Kubernetes, a tutorial and a model card; the site built strictly by a test)
     return Orchestrator(
         durations,
         load,
