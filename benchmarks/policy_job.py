@@ -24,8 +24,9 @@ from neural_hive_ml.registry.files import read_artifact
 from neural_hive_ml.registry.promotion import promote
 from neural_hive_ml.registry.published import FilePointerSource
 from neural_hive_ml.retraining.events import TrainingOutcome
-from neural_hive_ml.retraining.job import Desk, note_of, run_cycle
+from neural_hive_ml.retraining.job import Desk, run_cycle
 from neural_hive_ml.retraining.policy import Policy
+from neural_hive_ml.rollout.announce import noting
 from neural_hive_ml.settings import load_settings
 from neural_hive_ml.tickets.sample import sample_tickets
 from neural_hive_ml.training.request import TrainingRequest
@@ -107,7 +108,7 @@ def retrain(workspace: Workspace, names: Sequence[str], as_of_ms: int) -> list[T
         assert result.version is not None, result.error
         promote(
             workspace.registry, workspace.state, result.version, actor="benchmark", reason="due",
-            at_ms=workspace.clock.now_ms(), note=note_of(workspace.ledger),
+            at_ms=workspace.clock.now_ms(), note=noting(workspace.ledger),
         )  # fmt: skip
         out.append(TrainingOutcome(name, success=True, promoted=True, version=result.version.version))
     return out
@@ -156,13 +157,18 @@ def killed_everywhere(made: Path, scratch: Path, points: Sequence[int] | None = 
 
 def _trial(made: Path, folder: Path, point: int) -> Trial:
     shutil.copytree(made, folder)
+
+    def afterwards() -> int:
+        served = _serves(folder)
+        cycle(folder, by_ms=6 * HOUR_MS)
+        return _state_of(folder) | (0 if served else _NOT_SERVED)
+
     try:
         died = run(lambda: cycle(folder, die_at=point)) == -signal.SIGKILL
-        served = bool(run(lambda: _serves(folder)))
-        run(lambda: cycle(folder, by_ms=6 * HOUR_MS))
-        faults = run(lambda: _state_of(folder))
+        faults = run(afterwards)
         told = [text for code, text in _FAULTS.items() if faults & code]
-        return Trial(point, died and served, not told, "; ".join(told) if died else "the job was not killed")
+        told += [] if died else ["the job was not killed"]
+        return Trial(point, died and not faults & _NOT_SERVED, not told, "; ".join(told))
     finally:
         shutil.rmtree(folder)
 
@@ -174,6 +180,7 @@ _FAULTS: Final = {
     8: "the ledger is not intact",
     16: "no published champion can be loaded",
 }
+_NOT_SERVED: Final = 32
 
 
 def _serves(folder: Path) -> int:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from neural_hive_ml.bootstrap import open_ledger, open_state
+from neural_hive_ml.bootstrap import open_ledger, open_state, open_tickets
 from neural_hive_ml.bootstrap_http import open_gate
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.settings import Settings
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 def approval(settings: Settings) -> "Approval":
     """Wire approval-service; the target of its rate is the objective's."""
+    from functools import cache
+
     from neural_hive_ml.feedback.desk import VerdictDesk
     from neural_hive_ml.observability.metrics import approval_metrics
     from neural_hive_ml.serving.approval.app import Approval
@@ -26,4 +28,6 @@ def approval(settings: Settings) -> "Approval":
         approval_metrics(aliases=settings.flag("HIVE_METRIC_ALIASES")),
         open_gate(settings),
         SystemClock(),
+        # Opened when a history is first asked for: verdicts are taken without it.
+        cache(lambda: open_tickets(settings)),
     )

@@ -16,6 +16,7 @@ from neural_hive_ml.clock import Clock, iso
 from neural_hive_ml.errors import StoreUnavailable
 from neural_hive_ml.feedback.desk import Standing, Taken, VerdictDesk
 from neural_hive_ml.feedback.rate import verdict_stats
+from neural_hive_ml.feedback.task_history import task_history
 from neural_hive_ml.observability.metrics import CONTENT_TYPE, ApprovalMetrics
 from neural_hive_ml.serving.approval.contract import EXAMPLE_VERDICT, LIMIT, SPAN, TICKET_ID
 from neural_hive_ml.serving.approval.requests import (
@@ -35,7 +36,9 @@ from neural_hive_ml.serving.http.auth import Role
 from neural_hive_ml.serving.http.body import read_body
 from neural_hive_ml.serving.http.contract import HEALTH_STATUSES
 from neural_hive_ml.serving.http.endpoint import Endpoint, Gate, caller_of
+from neural_hive_ml.serving.http.problem import Problem
 from neural_hive_ml.serving.http.static_file import static_file
+from neural_hive_ml.tickets.port import TicketStore
 
 log = structlog.get_logger("serving")
 ROLE: Final[Role] = "feedback"
@@ -44,6 +47,7 @@ _FILES: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/static/review.css": ("review.css", "text/css; charset=utf-8"),
     "/static/review.js": ("review.js", "text/javascript; charset=utf-8"),
+    "/static/history.js": ("history.js", "text/javascript; charset=utf-8"),
 }
 T = TypeVar("T")
 
@@ -77,6 +81,7 @@ class Approval:
     metrics: ApprovalMetrics
     gate: Gate
     clock: Clock
+    tickets: Callable[[], TicketStore] | None = None
     recent: Recent = field(default_factory=Recent)
 
     def app(self) -> Starlette:
@@ -96,6 +101,10 @@ class Approval:
             feedback("/api/v1/feedback/export", self.export, "application/x-ndjson", role=ROLE, parameters=SPAN),
             Endpoint(
                 "/api/v1/reviews", self.reviews, dict[str, Any], role=ROLE, counted_as="reviews", parameters=(LIMIT,)
+            ),
+            Endpoint(
+                "/api/v1/reviews/history", self.history, dict[str, Any], role=ROLE, counted_as="reviews",
+                parameters=(TICKET_ID,), statuses={404: "the ticket is not in the store"},
             ),
             Endpoint("/health", self.readiness, dict[str, Any], operational=True),
             Endpoint("/health/liveness", self.liveness, dict[str, str], operational=True),
@@ -151,6 +160,17 @@ class Approval:
         limit = limit_of(request, 50)
         standing = await run_in_threadpool(self._asked, lambda: self.desk.standing(self.clock.now_ms()))
         return json_answer(queue_told(standing, limit))
+
+    async def history(self, request: Request) -> Response:
+        """How long the ticket's task took lately, and this ticket."""
+        ticket_id = request.query_params.get("ticket_id", "")[:256]
+        if self.tickets is None:
+            raise Problem(404, "No history", "this service reads no ticket store")
+        open_tickets, now_ms = self.tickets, self.clock.now_ms()
+        found = await run_in_threadpool(lambda: task_history(open_tickets(), ticket_id, now_ms))
+        if found is None:
+            raise Problem(404, "No such ticket", "the ticket is not in the store", field="ticket_id")
+        return json_answer(asdict(found))
 
     async def feedback_health(self, _: Request) -> Response:
         """Whether feedback can be given and is: store, last verdict, rate against the target. Open, names nobody."""

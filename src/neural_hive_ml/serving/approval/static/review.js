@@ -1,5 +1,7 @@
 // The queue of tickets that wait for a person. What a ticket says is only ever set as text.
 
+import { drawHistory } from "/static/history.js";
+
 const at = (id) => document.getElementById(id);
 const KEYS = { a: "anomaly", n: "normal", u: "unsure" };
 const MOST = 200;
@@ -52,8 +54,24 @@ function show() {
     told.textContent = value;
     return [term, told];
   }));
+  at("history").hidden = true;
+  showHistory(item);
   at("note").value = "";
   at("back").disabled = !last;
+}
+
+async function showHistory(item) {
+  try {
+    const found = await ask(`/api/v1/reviews/history?ticket_id=${encodeURIComponent(item.ticket_id)}`);
+    if (queue[0] !== item) return; // judged meanwhile
+    at("caption").textContent = drawHistory(at("chart"), found);
+  } catch (error) {
+    if (queue[0] !== item) return;
+    at("chart").replaceChildren();
+    at("caption").textContent = `No history of this task: ${error.message}`;
+  }
+  at("chart").classList.toggle("empty", !at("chart").firstChild);
+  at("history").hidden = false;
 }
 
 async function refresh() {
