@@ -1,8 +1,8 @@
 """Load forecasts at rolling origins: what the gate would serve and Prophet as configured, beside three peers.
 
-    python -m benchmarks.load [--origins 96] [--refits 4] [--only NAME] [--json FILE]
+    python -m benchmarks.load [--origins 48] [--refits 2] [--only NAME] [--json FILE]
 
-Origins are spread over the last 30 % of each hourly series; every model is fitted on what lies before, again at up to four
+Origins are spread over the last 30 % of each hourly series; every model is fitted on what lies before, again at up to two
 moments, the peers at the same ones. The algorithm is chosen as training chooses it: by the backtest inside the hours it
 may learn from. WAPE is of the load of the whole window (1, 6, 24 h). Series weigh the same: geometric means.
 """
@@ -90,7 +90,7 @@ def judge(name: str, series: CountSeries, hours_ahead: int, origins: int, refits
         prophet = served if choice.algorithm == "prophet" else fit_load(task, "prophet")
         for method, fitted in (("gate", served), ("prophet", prophet)):
             total = fitted.forecaster.hourly(laid.counts[asked], laid.at_ms[asked]).sum(axis=1)
-            low, high = fitted.forecaster.spread.interval(total)
+            low, high = fitted.forecaster.total_interval(laid.counts[asked], laid.at_ms[asked], total)
             said[method][asked] = total
             inside[method][asked] = (truth[asked] >= low) & (truth[asked] <= high)
     said["lightgbm_lags"] = boosted_lags(series, moments, index, hours_ahead).sum(axis=1)
@@ -223,8 +223,8 @@ def tables(judged: Sequence[Judged], summaries: Sequence[dict[str, object]], con
 def main(arguments: Sequence[str]) -> int:
     """Run, print, and write JSON when asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load")
-    parser.add_argument("--origins", type=int, default=96)
-    parser.add_argument("--refits", type=int, default=4)
+    parser.add_argument("--origins", type=int, default=48)
+    parser.add_argument("--refits", type=int, default=2)
     parser.add_argument("--only", action="append")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)

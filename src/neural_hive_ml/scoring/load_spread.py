@@ -27,9 +27,12 @@ class Spread:
         """Return s(f) of forecasts of any shape."""
         return np.asarray(np.sqrt(self.a + self.b / (forecast + 1.0)))
 
-    def interval(self, forecast: Floats) -> tuple[Floats, Floats]:
-        """Return the lower and upper bound, which hold the forecast between them and are never negative."""
-        scale = self.scale(forecast)
+    def interval(self, forecast: Floats, widen: Floats | float = 1.0) -> tuple[Floats, Floats]:
+        """Return the lower and upper bound, which hold the forecast between them and are never negative.
+
+        `widen` scales their reach (in the log).
+        """
+        scale = self.scale(forecast) * widen
         lower = (forecast + 1.0) * np.exp(self.low * scale) - 1.0
         upper = (forecast + 1.0) * np.exp(self.high * scale) - 1.0
         return np.clip(lower, 0.0, forecast), np.maximum(upper, forecast)

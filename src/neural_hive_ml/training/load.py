@@ -159,7 +159,7 @@ def choose_and_fit(
 
 def _answers(forecaster: LoadForecaster, origins: Origins) -> ForecastCases:
     total = forecaster.hourly(origins.counts, origins.at_ms).sum(axis=1)
-    lower, upper = forecaster.spread.interval(total)
+    lower, upper = forecaster.total_interval(origins.counts, origins.at_ms, total)
     return ForecastCases(origins.totals, total, lower, upper, seasonal_naive(origins).sum(axis=1), origins.day)
 
 

@@ -10,8 +10,9 @@ from neural_hive_ml.scoring.load_memory import SIGNS, ResidualMemory, level_of, 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-# In observations: what the prior "residuals do not come back" weighs against the data.
-_RIDGE = 30.0
+# In hours: what the prior "residuals do not come back" weighs against the data. Five days, as the signs of neighbouring
+# hours are nearly the same ones: a dozen of hours says little more than one.
+_RIDGE = 120.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,9 +125,10 @@ def test_the_backtest_judges_what_it_had_not_learned() -> None:
     assert np.mean((lower <= found.totals) & (found.totals <= upper)) >= 0.79
 
 
-def _backtest(wape: float) -> Backtest:
+def _backtest(wape: float, days: int = 40, noise: float = 0.0) -> Backtest:
     found = backtest_load(LoadTask(weekly(24 * 14), 1, threads=1), "seasonal_mean")
-    return replace(found, totals=np.full(100, 100.0), said=np.full(100, 100.0 * (1 - wape)))
+    off = wape * (1.0 + noise * np.random.default_rng(days).normal(size=days))
+    return replace(found, totals=np.full(days, 100.0), said=100.0 * (1 - off), day=np.arange(days))
 
 
 def test_prophet_stays_unless_beaten_by_the_margin() -> None:
@@ -135,8 +136,17 @@ def test_prophet_stays_unless_beaten_by_the_margin() -> None:
     assert close.algorithm == "prophet"
     clear = choose({"prophet": _backtest(0.100), "seasonal_mean": _backtest(0.095), "lags": _backtest(0.090)})
     assert clear.algorithm == "lags"
-    assert "10% less error than prophet" in clear.reason
+    assert "10% (standard error 0.0%) less error than prophet" in clear.reason
     assert clear.wapes["seasonal_mean"] == pytest.approx(0.095)
+
+
+def test_a_few_days_do_not_unseat_prophet() -> None:
+    """The same gain, uncertain over four days and sure over four hundred."""
+    few = choose({"prophet": _backtest(0.100, 4), "lags": _backtest(0.093, 4, noise=0.5)})
+    many = choose({"prophet": _backtest(0.100, 400), "lags": _backtest(0.093, 400, noise=0.5)})
+    assert (few.algorithm, many.algorithm) == ("prophet", "lags")
+    one = choose({"prophet": _backtest(0.100, 1), "lags": _backtest(0.010, 1)})
+    assert one.algorithm == "prophet"
 
 
 def test_what_was_not_asked_for_is_chosen_by_the_backtest() -> None:
