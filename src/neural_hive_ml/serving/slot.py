@@ -67,15 +67,14 @@ class ModelSlot:
     def refresh(self) -> RefreshResult:
         """Look at the source and swap when another version is published and verifies. Never raises for the expected.
 
-        A version that was refused is not tried again until another is published. When the source does not answer and nothing
-        serves yet, the last known good artifact of this disk is taken.
+        A version that was refused is not tried again until another is published. When nothing serves yet, the last known
+        good artifact of this disk serves while the source is asked: one that says nothing must not delay the start.
         """
         with self._lock:
+            started = self.current is None and self.alias == CHAMPION and self._start_from_disk()
             try:
                 published = self.source.current(self.name, self.alias)
             except RegistryUnavailable as error:
-                if self.current is None and self.alias == CHAMPION:
-                    self._start_from_disk()
                 return self._failed(str(error), "unreachable")
             except ArtifactRefused as error:
                 return self._failed(str(error), error.kind)
@@ -86,7 +85,7 @@ class ModelSlot:
                 self.failure = ""
                 if serving.published != published or serving.source != "registry":
                     self.current = LoadedModel(serving.artifact, published, "registry", serving.loaded_at_ms)
-                return RefreshResult("unchanged")
+                return RefreshResult("swapped" if started else "unchanged")
             if published.digest in self.refused:
                 return RefreshResult("failed", self.failure, "refused_before")
             return self._load(published)
@@ -125,23 +124,24 @@ class ModelSlot:
         )
         return RefreshResult("swapped")
 
-    def _start_from_disk(self) -> None:
+    def _start_from_disk(self) -> bool:
         good = self.cache.last(self.name)
         if good is None:
-            return
+            return False
         try:
             artifact = self._verify(self.cache.read(good.digest))
         except ArtifactRefused as error:
             log.warning("serving.last_known_good_refused", model=self.name, reason=str(error))
-            return
+            return False
         published = Published(good.name, good.version, good.digest, good.alias, "last known good")
         self.current = LoadedModel(artifact, published, "last_known_good", good.kept_at_ms)
-        log.warning(
+        log.info(
             "serving.from_last_known_good",
             model=self.name,
             version=good.version,
             age_s=good.age_ms(self.clock.now_ms()) // 1000,
         )
+        return True
 
     def _verify(self, checked: Checked) -> VerifiedArtifact:
         return verify_checked(
