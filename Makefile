@@ -47,6 +47,7 @@ test: setup-dev check  ## everything: real servers, real browser, the guide end 
 bench: bench-speed bench-quality  ## all benchmarks
 bench-speed: setup-dev
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.fuzz
 bench-quality: setup-dev
 	$(BIN)/python -m benchmarks.quality
 	$(BIN)/python -m benchmarks.drift

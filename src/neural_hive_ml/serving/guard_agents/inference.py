@@ -91,7 +91,7 @@ class InferenceDesk:
         return (
             Endpoint(
                 "/v2/models/{model}/infer", self.infer, InferenceAnswer, "POST", "score", ROUTE, InferenceRequest,
-                (MODEL,), EXAMPLE, statuses={404: "another model, or none, serves"},
+                (MODEL,), EXAMPLE,
             ),
         )  # fmt: skip
 

@@ -99,8 +99,5 @@ EXAMPLE_ENRICHED: Final[dict[str, Any]] = {
     "missing": [],
     "degraded": False,
     "latency_ms": 0.4,
-    "prediction_ids": {
-        "duration": "4f0c6a0d8f5b4a2e9c3b7d6e5f4a3b2c",
-        "anomaly": "9e3b7d6e5f4a3b2c4f0c6a0d8f5b4a2e",
-    },
+    "prediction_id": "4f0c6a0d8f5b4a2e9c3b7d6e5f4a3b2c",
 }
