@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from neural_hive_ml.bootstrap_http import open_gate, open_keyring
 from neural_hive_ml.cache.port import FeatureCache, Observe, unobserved
 from neural_hive_ml.clock import DAY_MS, Clock, SystemClock
-from neural_hive_ml.conventions import CHALLENGER, CHAMPION, anomaly_model_name
-from neural_hive_ml.errors import UsageError
+from neural_hive_ml.conventions import CHALLENGER, CHAMPION, Family, anomaly_model_name, scheduling_model_name
+from neural_hive_ml.errors import StoreUnavailable, UsageError
 from neural_hive_ml.ledger.anchor import HeadFile
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.registry.port import Registry
@@ -159,7 +159,33 @@ def verify_keys(settings: Settings) -> "Sequence[VerifyKey]":
 def anomaly_model(settings: Settings) -> str:
     """Return the registered name of the detector that serves."""
     algorithm = settings.text("ANOMALY_DETECTOR_MODEL_TYPE")
-    return anomaly_model_name("isolation_forest" if algorithm == "auto" else algorithm)
+    return (
+        _chosen(settings, "anomaly", anomaly_model_name())
+        if algorithm == "auto"
+        else anomaly_model_name(algorithm)
+    )
+
+
+def scheduling_model(settings: Settings) -> str:
+    """Return the registered name of the scheduling predictor that serves."""
+    algorithm = settings.text("SCHEDULING_MODEL_TYPE")
+    if algorithm == "auto":
+        return _chosen(settings, "scheduling", scheduling_model_name())
+    return scheduling_model_name(algorithm)
+
+
+def _chosen(settings: Settings, family: Family, default: str) -> str:
+    """Return what the family's gate chose; the default before it chose, or when the store does not answer."""
+    from neural_hive_ml.registry.family_choice import read_choice
+
+    state = open_state(settings)
+    try:
+        choice = read_choice(state, family)
+    except StoreUnavailable:
+        return default
+    finally:
+        state.close()
+    return default if choice is None else choice.name
 
 
 def model_slot(settings: Settings, name: str, clock: Clock, alias: str = CHAMPION) -> "ModelSlot":

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from neural_hive_ml.bootstrap import anomaly_model, model_slot, open_registry, verify_keys
+from neural_hive_ml.bootstrap import anomaly_model, model_slot, open_registry, scheduling_model, verify_keys
 from neural_hive_ml.bulk.judge import Judge
 from neural_hive_ml.clock import SystemClock
-from neural_hive_ml.conventions import scheduling_model_name
 from neural_hive_ml.errors import NotFound
 from neural_hive_ml.features.spec import FEATURE_SET_VERSION
 from neural_hive_ml.registry.reference import find
@@ -25,7 +24,7 @@ def serving_judges(settings: Settings) -> tuple[Judge, ...]:
         When there is neither.
     """
     found, why = [], []
-    for name in (anomaly_model(settings), scheduling_model_name()):
+    for name in (anomaly_model(settings), scheduling_model(settings)):
         slot = model_slot(settings, name, SystemClock())
         slot.refresh()
         if slot.current is None:

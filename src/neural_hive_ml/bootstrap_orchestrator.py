@@ -4,10 +4,17 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
-from neural_hive_ml.bootstrap import anomaly_model, model_slot, open_state, open_tickets, prediction_log
+from neural_hive_ml.bootstrap import (
+    anomaly_model,
+    model_slot,
+    open_state,
+    open_tickets,
+    prediction_log,
+    scheduling_model,
+)
 from neural_hive_ml.bootstrap_http import open_gate
 from neural_hive_ml.clock import SystemClock
-from neural_hive_ml.conventions import CHALLENGER, LOAD_HORIZONS_MINUTES, load_model_name, scheduling_model_name
+from neural_hive_ml.conventions import CHALLENGER, LOAD_HORIZONS_MINUTES, load_model_name
 from neural_hive_ml.errors import HiveError, StoreUnavailable
 from neural_hive_ml.settings import Settings
 
@@ -41,10 +48,11 @@ def orchestrator(settings: Settings) -> "Orchestrator":
     def shadow(name: str) -> Shadow:
         return Shadow(model_slot(settings, name, clock, CHALLENGER), queue, log)
 
-    beside = shadow(scheduling_model_name())
+    scheduling = scheduling_model(settings)
+    beside = shadow(scheduling)
     ahead = {m: shadow(load_model_name(m)) for m in LOAD_HORIZONS_MINUTES}
     durations = DurationPrediction(
-        model_slot(settings, scheduling_model_name(), clock), LiveStatistics(), DurationShadow(beside, clock)
+        model_slot(settings, scheduling, clock), LiveStatistics(), DurationShadow(beside, clock)
     )
     slots = {m: model_slot(settings, load_model_name(m), clock) for m in LOAD_HORIZONS_MINUTES}
     reader = HistoryReader(history, lambda: _stored_completions(settings), metrics)

@@ -14,6 +14,7 @@ from neural_hive_ml.clock import DAY_MS, Clock
 from neural_hive_ml.conventions import CHAMPION, GUIDE_MODELS
 from neural_hive_ml.errors import Conflict, HiveError, NotEnoughData, RegistryUnavailable, StoreUnavailable
 from neural_hive_ml.evaluation.verdict import Evaluation, Outcome, Verdict
+from neural_hive_ml.family_gate import choose
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.registry.alias_record import read_record
 from neural_hive_ml.registry.port import ModelVersion, Registry
@@ -174,6 +175,17 @@ def train_one(
     taken: Way = "held"
     if rules.promote_if_better and verdict.outcome is Outcome.PROMOTE:
         taken = _go_live(version, verdict, workspace, rules, progress)
+    if taken == "direct":
+        choose(
+            candidate,
+            columns,
+            request,
+            workspace.registry,
+            workspace.state,
+            profile=rules.floor_profile,
+            at_ms=workspace.clock.now_ms(),
+            progress=progress,
+        )
     _log_trials(version, candidate, workspace.registry, progress)
     return ModelResult(
         request,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from neural_hive_ml.errors import ArtifactRefused
 from neural_hive_ml.features.binding import FeatureBinding
 from neural_hive_ml.features.spec import CREATION_COUNT, INDEX
+from neural_hive_ml.scoring.adaptive import AdaptiveInterval
 from neural_hive_ml.scoring.booster import PackedBooster
 from neural_hive_ml.scoring.double_trees import DoubleTrees
 from neural_hive_ml.scoring.packed import Arrays, PackedModel
@@ -26,13 +27,15 @@ class DurationQuantiles:
 
     Two boosters are mixed: `direct` predicts the log duration, `relative` its distance to the history of the very same work
     (`same_fast_mean`), which follows a change of level at once. `weight` is the share of `relative`. `widen` moves the
-    outer quantiles out (log ms), the conformal adjustment of Romano, Patterson, Candès (2019).
+    outer quantiles out (log ms), the conformal adjustment of Romano, Patterson, Candès (2019); `step` (log ms) is
+    how far each outcome moves them on while serving (`adaptive`), 0 for not at all.
     """
 
     direct: Trees | None
     relative: Trees | None
     weight: float
     widen: tuple[float, float]
+    step: float = 0.0
 
     def log_quantiles(self, rows: Floats) -> Floats:
         """Return [n, 3] log1p ms, ordered, for rows [n, >= CREATION_COUNT]."""
@@ -50,7 +53,7 @@ class DurationQuantiles:
 
     def to_arrays(self, prefix: str) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays of an artifact."""
-        arrays = {f"{prefix}.mix": np.array([self.weight, *self.widen])}
+        arrays = {f"{prefix}.mix": np.array([self.weight, *self.widen, self.step])}
         if self.direct is not None:
             arrays |= self.direct.to_arrays(f"{prefix}.direct")
         if self.relative is not None:
@@ -61,7 +64,8 @@ class DurationQuantiles:
     def from_arrays(arrays: Arrays, prefix: str) -> "DurationQuantiles":
         """Read and check the arrays of an artifact. Raises `ArtifactRefused`."""
         try:
-            weight, low, high = (float(v) for v in arrays[f"{prefix}.mix"])
+            weight, low, high, *more = (float(v) for v in arrays[f"{prefix}.mix"])
+            step = more[0] if more else 0.0  # artifacts of the first form have none
         except (KeyError, ValueError) as error:
             raise ArtifactRefused(
                 f"duration arrays are incomplete: {error}", remedy="train the model again"
@@ -72,9 +76,9 @@ class DurationQuantiles:
                 "duration arrays lack a booster that the mix needs", remedy="train the model again"
             )
         fits = all(p is None or (p.columns == CREATION_COUNT and p.groups == len(LEVELS)) for p in parts)
-        if not fits or not (0 <= weight <= 1 and np.isfinite([low, high]).all()):
+        if not fits or not (0 <= weight <= 1 and np.isfinite([low, high]).all() and 0 <= step <= 1):
             raise ArtifactRefused("duration arrays do not fit this release", remedy="train the model again")
-        return DurationQuantiles(parts[0], parts[1], weight, (low, high))
+        return DurationQuantiles(parts[0], parts[1], weight, (low, high), step)
 
 
 def _trees(arrays: Arrays, prefix: str) -> Trees | None:
@@ -113,6 +117,10 @@ class DurationScorer:
     def forecast(self, rows: Floats) -> Floats:
         """Return [n, 3] milliseconds at 0.1, 0.5, 0.9 for feature rows [n, >= CREATION_COUNT]."""
         return np.asarray(np.expm1(self.quantiles.log_quantiles(rows)))
+
+    def interval(self) -> AdaptiveInterval:
+        """Return a tracker that starts where the model was calibrated."""
+        return AdaptiveInterval(self.quantiles.step)
 
     def reproduce(self, rows: Floats) -> Floats:
         """Return what golden rows expect: [g, 3] milliseconds."""

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_hive_ml.features.spec import CREATION_COUNT, INDEX
+from neural_hive_ml.scoring.adaptive import PACE
 from neural_hive_ml.scoring.duration import DurationQuantiles
 from neural_hive_ml.training.quantile_boosters import BOOSTERS, QuantileParameters
 from neural_hive_ml.training.search import Report
@@ -62,7 +63,9 @@ def fit_quantiles(
     truth_ms = np.expm1(log_duration[watch])
     mae = {n: float(np.mean(np.abs(np.expm1(q[:, 1]) - truth_ms))) for n, q in outputs.items()}
     widen = conformal(log_duration[watch], outputs["mean of both"])
-    quantiles = DurationQuantiles(packed["direct"], packed["relative"], _MIX, widen)
+    width = outputs["mean of both"][:, 2] - outputs["mean of both"][:, 0]
+    step = float(np.clip(PACE * np.median(width) / 2, 0.0, 1.0)) if len(width) else 0.0
+    quantiles = DurationQuantiles(packed["direct"], packed["relative"], _MIX, widen, step)
     return FittedQuantiles(quantiles, provenance, rounds, mae)
 
 

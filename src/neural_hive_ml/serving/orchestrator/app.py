@@ -129,6 +129,7 @@ class Orchestrator:
 
     def _note(self, event: LifecycleEvent) -> None:
         self.load.history.note(event, self.load.clock.now_ms())
+        self.durations.note(event)
 
     @property
     def _watch(self) -> ModelWatch:

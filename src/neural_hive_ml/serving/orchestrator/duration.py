@@ -1,6 +1,6 @@
 """How long a ticket will run: the model's quantiles, or what history or the estimate says, marked degraded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter_ns
 from typing import Final, Protocol
 
@@ -13,9 +13,11 @@ from neural_hive_ml.features.row import feature_row
 from neural_hive_ml.features.spec import INDEX
 from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.scoring.duration import DurationScorer
+from neural_hive_ml.serving.orchestrator.interval import LiveInterval
 from neural_hive_ml.serving.orchestrator.resources import resources_of
 from neural_hive_ml.serving.slot import ModelSlot
 from neural_hive_ml.serving.statistics_source import LiveStatistics
+from neural_hive_ml.tickets.lifecycle import LifecycleEvent
 from neural_hive_ml.tickets.ticket import Ticket
 
 Quantiles = tuple[float | None, float | None, float | None]
@@ -73,6 +75,18 @@ class DurationPrediction:
     slot: ModelSlot
     statistics: LiveStatistics
     shadow: Beside | None = None
+    intervals: LiveInterval = field(default_factory=LiveInterval)
+
+    def note(self, event: LifecycleEvent) -> None:
+        """Learn from a ticket's end how long it took; one that failed says nothing of run times."""
+        ticket = event.ticket
+        if event.kind != "ended" or ticket.status != "COMPLETED":
+            return
+        ran_ms = ticket.actual_duration_ms
+        if ran_ms is None and ticket.started_at is not None:
+            ran_ms = event.at_ms - ticket.started_at
+        if ran_ms is not None:
+            self.intervals.ended(ticket.ticket_id, float(np.log1p(max(ran_ms, 0))))
 
     def predict(self, ticket: Ticket, at_ms: int | None = None) -> DurationAnswer:
         """Predict from what is known when a ticket is created, as of `at_ms`, by default its creation. Never raises."""
@@ -88,8 +102,11 @@ class DurationPrediction:
             assert isinstance(scorer, DurationScorer), "the slot holds a scheduling predictor"
             binding = scorer.binding
             row = feature_row(ticket, "created", moment, statistics, binding)
-            low, middle, high = scorer.forecast(row[None])[0].tolist()
-            source, quantiles, version = "model", (low, middle, high), loaded.published.version
+            version = loaded.published.version
+            told = scorer.quantiles.log_quantiles(row[None])[0]
+            key = ticket.ticket_id if at_ms is None else ""
+            low, middle, high = np.expm1(self.intervals.moved(version, scorer, key, told)).tolist()
+            source, quantiles = "model", (low, middle, high)
         resources = resources_of(ticket, quantiles[1])
         answer = DurationAnswer(
             ticket.ticket_id,

@@ -1,0 +1,72 @@
+"""Where the setting is auto: which algorithm of a family serves, and when that changes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.support.trained import flights
+
+from neural_hive_ml.bootstrap import anomaly_model, open_state, scheduling_model
+from neural_hive_ml.clock import FixedClock
+from neural_hive_ml.conventions import CHAMPION
+from neural_hive_ml.family_gate import choose
+from neural_hive_ml.flow import Rules, Workspace, read_window, train
+from neural_hive_ml.ledger.chain import Ledger
+from neural_hive_ml.registry.family_choice import FamilyChoice, read_choice, write_choice
+from neural_hive_ml.registry.memory import MemoryRegistry
+from neural_hive_ml.settings import load_settings
+from neural_hive_ml.state.memory import MemoryStateStore
+from neural_hive_ml.tickets.memory import MemoryTicketStore
+from neural_hive_ml.training.request import TrainingRequest
+
+LIGHT, STRONG = "scheduling-predictor-lightgbm", "scheduling-predictor-xgboost"
+RULES = Rules("relative", promote_if_better=True, allow_below_floor=True)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    store, state = MemoryTicketStore(), MemoryStateStore()
+    store.upsert(flights())
+    return Workspace(store, state, MemoryRegistry(tmp_path), Ledger(state), FixedClock(1_800_000_000_000))
+
+
+def test_an_algorithm_takes_over_only_from_none_or_by_beating_who_serves(workspace: Workspace) -> None:
+    newest = workspace.tickets.extent().newest_event_ms
+    assert newest is not None
+    asked = TrainingRequest("scheduling", newest + 1, min_samples=500, threads=1, algorithm="lightgbm")
+    said: list[str] = []
+    (first,) = train([asked], workspace, RULES, said.append)
+    chosen = read_choice(workspace.state, "scheduling")
+    assert chosen is not None
+    assert (chosen.name, chosen.reason) == (LIGHT, f"{STRONG} has no champion")
+    # The other algorithm goes live under its own name; a few per cent better or worse is no reason to change.
+    (second,) = train([replace(asked, algorithm="xgboost")], workspace, RULES, said.append)
+    assert first.promoted
+    assert second.promoted
+    assert workspace.registry.resolve(STRONG, CHAMPION) is not None
+    assert read_choice(workspace.state, "scheduling") == chosen
+    assert f"scheduling: where the setting is auto, {LIGHT} goes on serving" in said
+    # One that is right of every ticket takes over.
+    assert second.candidate is not None
+    cases = second.candidate.cases
+    perfect = replace(second.candidate, cases=replace(cases, predicted=cases.truth * 1.001))
+    columns = read_window(workspace.tickets, asked.as_of_ms, asked.window_days)
+    where = {"registry": workspace.registry, "state": workspace.state, "profile": "relative", "at_ms": 5}
+    choose(perfect, columns, asked, progress=said.append, **where)  # type: ignore[arg-type]
+    changed = read_choice(workspace.state, "scheduling")
+    assert changed is not None
+    assert (changed.name, changed.at_ms) == (STRONG, 5)
+    assert f"against {LIGHT}: mae" in changed.reason
+
+
+def test_services_follow_the_setting_and_auto_the_choice(tmp_path: Path) -> None:
+    def settings(kind: str):  # type: ignore[no-untyped-def]
+        told = {"SCHEDULING_MODEL_TYPE": kind, "ANOMALY_DETECTOR_MODEL_TYPE": "auto"}
+        return load_settings({"HIVE_DATA_DIR": str(tmp_path), **told})
+
+    assert [scheduling_model(settings(k)) for k in ("xgboost", "lightgbm", "auto")] == [STRONG, LIGHT, STRONG]
+    state = open_state(settings("auto"))
+    write_choice(state, FamilyChoice("scheduling", LIGHT, "it won", 7))
+    state.close()
+    assert [scheduling_model(settings(k)) for k in ("xgboost", "lightgbm", "auto")] == [STRONG, LIGHT, LIGHT]
+    assert anomaly_model(settings("auto")) == "anomaly-detector-isolation_forest"
