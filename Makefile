@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # One numerical thread a process: two gain nothing on one row and break tails under contention.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup setup-dev demo test check bench bench-quality bench-speed generate docs lock clean
+.PHONY: sbom audit release wheel-check help setup setup-dev demo test check bench bench-quality bench-speed generate docs lock clean
 help:  ## show the verbs
 	@grep -E '^[a-z-]+:.*##' Makefile | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
@@ -62,6 +62,23 @@ lock: $(UV)  ## resolve the lock files anew
 	$(UV) pip compile -q --universal -p 3.11 pyproject.toml -o requirements.lock --no-emit-index-url --generate-hashes --custom-compile-command "make lock"
 	$(UV) pip compile -q --universal -p 3.11 requirements-serving.in -c requirements.lock -o requirements-serving.lock --no-emit-index-url --generate-hashes --custom-compile-command "make lock"
 	$(UV) pip compile -q --universal -p 3.11 pyproject.toml --all-extras --group dev -c requirements.lock -o requirements-dev.lock --no-emit-index-url --generate-hashes --custom-compile-command "make lock"
+
+sbom: setup-dev  ## bills of materials (CycloneDX) of both locks, in dist/
+	mkdir -p dist
+	$(BIN)/python scripts/sbom.py requirements.lock > dist/sbom.cdx.json
+	$(BIN)/python scripts/sbom.py requirements-serving.lock > dist/sbom-serving.cdx.json
+
+audit: $(UV)  ## known vulnerabilities of what is locked (asks a public advisory service)
+	$(UV) tool run pip-audit==2.10.1 --require-hashes --disable-pip -r requirements.lock
+
+release: setup-dev  ## version, changelog, wheel, bills of materials, tag: make release VERSION=0.2.0
+	$(BIN)/python scripts/release.py $(VERSION)
+
+wheel-check: $(UV)  ## the wheel in an empty environment runs the demo
+	rm -rf build/wheel-check && $(PYTHON) -m venv build/wheel-check
+	$(UV) build -q --wheel -o build/wheel-check/dist .
+	$(UV) pip install -q --python build/wheel-check/bin/python build/wheel-check/dist/*.whl
+	cd build/wheel-check && env -u PYTHONPATH HIVE_DATA_DIR=$(CURDIR)/build/wheel-check/data bin/hive-ml demo
 
 clean:
 	rm -rf $(VENV) .tools .hive .hive-demo build dist site

@@ -58,7 +58,7 @@ def test_the_client_reads_what_the_first_release_answered() -> None:
             assert problem.value.title
         else:
             assert read_answer(call, response)
-    assert read == 11
+    assert read == 10
 
 
 def test_every_call_is_typed_and_async_answers_the_same(target: Target) -> None:
