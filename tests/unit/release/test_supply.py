@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
 from neural_hive_ml import __version__
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -120,7 +119,7 @@ def test_the_wheel_brings_all_it_needs(tmp_path: Path) -> None:
     assert where.stdout.startswith(str(tmp_path / "venv")), "the wheel's own package runs, with its kernels"
     assert __version__ in hive("--version")
     assert "tickets" in hive("tickets", "generate", "--help")
-    hive("slo", "rules", "--help")
+    hive("slo", "--help")
     hive("tickets", "count")
     code = "from neural_hive_ml.tickets.sample import sample_tickets; print(next(sample_tickets()).ticket_id)"
     sample = subprocess.run(
