@@ -18,6 +18,9 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from rich.console import Console
+from rich.table import Table
+
 from neural_hive_ml.conventions import PREDICTIONS
 from neural_hive_ml.ledger.anchor import HeadFile
 from neural_hive_ml.ledger.chain import Ledger
@@ -28,8 +31,6 @@ from neural_hive_ml.tickets.sample import sample_tickets
 from neural_hive_ml.upkeep.archive import opened
 from neural_hive_ml.upkeep.backup import back_up
 from neural_hive_ml.upkeep.restore import restore
-from rich.console import Console
-from rich.table import Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,9 @@ from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from rich.console import Console
+from rich.table import Table
+
 from neural_hive_ml.clock import DAY_MS, HOUR_MS
 from neural_hive_ml.conventions import DRIFT_RECORDS, LEDGER, PREDICTIONS, TICKETS, scheduling_model_name
 from neural_hive_ml.drift.monitor import check_champions
@@ -45,8 +48,6 @@ from neural_hive_ml.training.request import TrainingRequest
 from neural_hive_ml.upkeep.collections import SETTING_OF
 from neural_hive_ml.upkeep.disk import disk_use
 from neural_hive_ml.upkeep.retention import plan, prune
-from rich.console import Console
-from rich.table import Table
 
 START_MS = 20_000 * DAY_MS
 NAME = scheduling_model_name()

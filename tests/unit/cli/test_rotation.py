@@ -5,6 +5,9 @@ from pathlib import Path
 
 import click
 import pytest
+from starlette.requests import Request
+from tests.support.registry import duration_model
+
 from neural_hive_ml.cli.app import COMMANDS, LazyGroup, hive_ml, run
 from neural_hive_ml.errors import ArtifactRefused
 from neural_hive_ml.registry.files import check_directory, write_artifact
@@ -12,8 +15,6 @@ from neural_hive_ml.registry.sign import check_signature, load_signing_key, load
 from neural_hive_ml.serving.http.auth import Keyring
 from neural_hive_ml.serving.http.problem import Problem
 from neural_hive_ml.settings import load_settings
-from starlette.requests import Request
-from tests.support.registry import duration_model
 
 
 def made(capsys: pytest.CaptureFixture[str], name: str) -> tuple[str, str]:

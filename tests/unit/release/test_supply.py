@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 from neural_hive_ml import __version__
 
 ROOT = Path(__file__).resolve().parents[3]
