@@ -70,6 +70,7 @@ def test_every_call_is_typed_and_async_answers_the_same(target: Target) -> None:
         ahead = hive.duration(ticket, at_ms=now)
         both = hive.duration_many([ticket, other])
         load = hive.forecast(60, at_ms=now)
+        rich = hive.enrich(ticket)
         given = hive.feedback("anomaly", ticket_id=ticket.ticket_id, author="ana")
         again = hive.feedback("anomaly", ticket_id=ticket.ticket_id, author="ana")
         with pytest.raises(ApiProblem) as problem:
@@ -86,6 +87,10 @@ def test_every_call_is_typed_and_async_answers_the_same(target: Target) -> None:
     assert 0 < ahead.p10_ms < ahead.p90_ms
     assert [item.answer.ticket_id for item in both if item.answer] == [ticket.ticket_id, other.ticket_id]
     assert load.total is not None
+    assert rich.ticket_id == ticket.ticket_id
+    assert rich.allocation_metadata.ml_enriched
+    assert rich.predictions.duration_ms == rich.allocation_metadata.predicted_duration_ms
+    assert rich.priority_boost in {1.0, 1.2}
     assert load.document["horizon_minutes"] == 60
     assert (given.new, again.new, given.verdict_id) == (True, False, again.verdict_id)
     assert (problem.value.status, problem.value.field) == (422, "ticket_id")

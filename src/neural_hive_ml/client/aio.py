@@ -7,7 +7,14 @@ from typing import TypeVar
 import httpx
 
 from neural_hive_ml.client import calls
-from neural_hive_ml.client.answers import BatchItem, DurationForecast, LoadForecast, TicketVerdict, VerdictReceipt
+from neural_hive_ml.client.answers import (
+    BatchItem,
+    DurationForecast,
+    Enrichment,
+    LoadForecast,
+    TicketVerdict,
+    VerdictReceipt,
+)
 from neural_hive_ml.client.calls import AnyTicket, Call
 from neural_hive_ml.client.patience import Patience
 from neural_hive_ml.client.target import Target
@@ -48,6 +55,10 @@ class AsyncClient:
     async def duration_many(self, tickets: Iterable[AnyTicket]) -> list[BatchItem]:
         """Predict up to 1,000 tickets; one answer or refusal each, in order."""
         return await self._send(calls.duration_many(tickets))
+
+    async def enrich(self, ticket: AnyTicket) -> Enrichment:
+        """Run time, resources, anomaly, wait and load of a ticket, for a scheduler."""
+        return await self._send(calls.enrich(ticket))
 
     async def forecast(self, horizon_minutes: int = 60, *, at_ms: int | None = None) -> LoadForecast:
         """How much will be completed in the next 60, 360 or 1,440 minutes."""

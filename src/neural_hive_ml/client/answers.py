@@ -58,6 +58,48 @@ class LoadForecast(msgspec.Struct, frozen=True):
     document: dict[str, Any] = {}
 
 
+class AnomalyMark(msgspec.Struct, frozen=True):
+    """The detector's verdict on a ticket as created; `score` in [0, 1], null without a model."""
+
+    is_anomaly: bool
+    score: float | None = None
+    type: str | None = None
+
+
+class Predictions(msgspec.Struct, frozen=True):
+    """The platform's `predictions` object of a ticket: the median run time, the resources by formula, the anomaly."""
+
+    anomaly: AnomalyMark
+    duration_ms: float | None = None
+    duration_confidence: float = 0.0
+    cpu_cores: float = 0.0
+    memory_mb: float = 0.0
+    model_type: str = ""
+
+
+class Allocation(msgspec.Struct, frozen=True):
+    """What belongs into `allocation_metadata`; null where nothing is known."""
+
+    ml_enriched: bool
+    anomaly_detected: bool = False
+    predicted_duration_ms: float | None = None
+    predicted_queue_ms: float | None = None
+    predicted_load_pct: float | None = None
+
+
+class Enrichment(msgspec.Struct, frozen=True):
+    """A ticket's predictions for a scheduler: `priority_boost` (1 or 1.2) with `reasons`; `missing` models when degraded."""
+
+    ticket_id: str
+    predictions: Predictions
+    allocation_metadata: Allocation
+    priority_boost: float = 1.0
+    reasons: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    degraded: bool = False
+    prediction_id: str = ""
+
+
 class VerdictReceipt(msgspec.Struct, frozen=True):
     """A verdict as it was stored; `new` is false when the same was given before."""
 

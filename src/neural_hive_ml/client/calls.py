@@ -9,6 +9,7 @@ import msgspec
 from neural_hive_ml.client.answers import (
     BatchItem,
     DurationForecast,
+    Enrichment,
     LoadForecast,
     Refusal,
     TicketVerdict,
@@ -61,6 +62,12 @@ def duration_many(tickets: Iterable[AnyTicket]) -> Call[list[BatchItem]]:
     """Predict up to 1,000 tickets."""
     path = "/api/v1/duration/predict/batch"
     return Call("orchestrator", "POST", path, _batch(DurationForecast), _tickets(tickets))
+
+
+def enrich(ticket: AnyTicket) -> Call[Enrichment]:
+    """Ask for all that a scheduler adds to a ticket."""
+    read = msgspec.json.Decoder(Enrichment).decode
+    return Call("orchestrator", "POST", "/api/v1/ml/enrich", read, document_of(ticket))
 
 
 def forecast(horizon_minutes: int, at_ms: int | None) -> Call[LoadForecast]:
