@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import islice
 
 import structlog
@@ -31,6 +32,12 @@ _PRUNED_AT_ONCE = 1_000
 def new_id() -> str:
     """Return an id for a prediction that nobody else makes."""
     return uuid.uuid4().hex
+
+
+def repeatable_id(caller: str, key: str, ticket_id: str) -> str:
+    """Return the id of a request that its caller may send again under the same key: kept once, however often it comes."""
+    text = f"{caller}\0{key}\0{ticket_id}".encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=16, person=b"hive-repeat").hexdigest()
 
 
 def _nobody(_: Sequence[Record]) -> None:

@@ -18,8 +18,9 @@ from neural_hive_ml.serving.http.answers import JSON, encode, json_answer
 from neural_hive_ml.serving.http.assembly import assembled
 from neural_hive_ml.serving.http.body import MAX_BATCH_BYTES, MAX_BATCH_TICKETS, read_body
 from neural_hive_ml.serving.http.contract import HEALTH_STATUSES, LEARNED, Learned, TicketBatch
-from neural_hive_ml.serving.http.endpoint import Endpoint, Example, Gate
+from neural_hive_ml.serving.http.endpoint import Endpoint, Example, Gate, caller_of
 from neural_hive_ml.serving.http.problem import Problem
+from neural_hive_ml.serving.prediction_log import repeatable_id
 from neural_hive_ml.serving.watch import ModelWatch
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.lifecycle import LifecycleEvent, events_of, order_of
@@ -30,6 +31,7 @@ STOP_SECONDS = 8.0
 # Tickets of a batch in a row before single requests get their turn.
 _IN_A_ROW = 50
 _LONGEST_MS_DIGITS = 14
+_LONGEST_KEY = 256
 
 
 class Background(Protocol):
@@ -186,6 +188,22 @@ def _tickets_of(body: bytes) -> list[msgspec.Raw]:
             remedy="send smaller batches",
         )
     return raws
+
+
+def id_asked_for(request: Request, ticket_id: str) -> str:
+    """Return the prediction id that `Idempotency-Key` stands for, empty without one.
+
+    Raises
+    ------
+    Problem
+        400 for a key of more than 256 characters.
+    """
+    key = request.headers.get("idempotency-key", "")
+    if len(key) > _LONGEST_KEY:
+        raise Problem(
+            400, "Bad request", "Idempotency-Key is too long", field="Idempotency-Key", remedy="send a UUID"
+        )
+    return repeatable_id(caller_of(request).key_id, key, ticket_id) if key else ""
 
 
 def moment_of(request: Request) -> int | None:

@@ -16,9 +16,9 @@ from neural_hive_ml.serving.guard_agents.records import VerdictLog
 from neural_hive_ml.serving.guard_agents.scoring import TicketAnswer, TicketScoring
 from neural_hive_ml.serving.http.answers import json_answer
 from neural_hive_ml.serving.http.body import MAX_TICKET_BYTES, read_body
-from neural_hive_ml.serving.http.contract import AT_MS, BATCH, STAGE, TICKET, BatchAnswer, TicketBatch
+from neural_hive_ml.serving.http.contract import AT_MS, BATCH, ONCE, STAGE, TICKET, BatchAnswer, TicketBatch
 from neural_hive_ml.serving.http.endpoint import Endpoint, Example, Gate
-from neural_hive_ml.serving.service import Background, PredictingService, batch_answer, moment_of
+from neural_hive_ml.serving.service import Background, PredictingService, batch_answer, id_asked_for, moment_of
 from neural_hive_ml.serving.slot import ModelSlot
 from neural_hive_ml.serving.watch import ModelWatch
 from neural_hive_ml.tickets.decode import decode_ticket
@@ -67,7 +67,7 @@ class GuardAgents:
         endpoints: tuple[Endpoint, ...] = (
             Endpoint(
                 "/api/v1/tickets/score", self.score, TicketAnswer, "POST", "score", "tickets_score", Ticket,
-                (STAGE, AT_MS), Example(TICKET, EXAMPLE_ANSWER),
+                (STAGE, AT_MS, ONCE), Example(TICKET, EXAMPLE_ANSWER),
             ),
             Endpoint(
                 "/api/v1/tickets/score/batch", self.score_batch, BatchAnswer, "POST", "score",
@@ -90,7 +90,7 @@ class GuardAgents:
         answer = self.scoring.score(ticket, stage, at_ms, cached=True)  # type: ignore[arg-type] # checked in score
         count_answer(self.metrics, answer)
         if self.log is not None and at_ms is None:  # a look at the past is no prediction of the present
-            answer = self.log.keep(answer)
+            answer = self.log.keep(answer, id_asked_for(request, answer.ticket_id))
         return json_answer(answer, degraded=answer.degraded)
 
     async def score_batch(self, request: Request) -> Response:

@@ -61,9 +61,9 @@ class VerdictLog:
     log: PredictionLog
     audit_share: float
 
-    def keep(self, answer: TicketAnswer) -> TicketAnswer:
-        """Queue an answer; return it with the id that it is kept under."""
-        named = msgspec.structs.replace(answer, prediction_id=new_id())
+    def keep(self, answer: TicketAnswer, prediction_id: str = "") -> TicketAnswer:
+        """Queue an answer; return it with the id that it is kept under, by default a new one."""
+        named = msgspec.structs.replace(answer, prediction_id=prediction_id or new_id())
         self.log.keep(partial(record_of, named, self.log.clock.now_ms(), self.audit_share))
         return named
 

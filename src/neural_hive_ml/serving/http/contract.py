@@ -44,6 +44,13 @@ AT_MS: Final = Parameter(
 STAGE: Final = Parameter(
     "stage", Literal["created", "running", "ended"], "the moment of the ticket's life to judge", "created"
 )
+ONCE: Final = Parameter(
+    "Idempotency-Key",
+    Annotated[str, msgspec.Meta(max_length=256)],
+    "the same key, caller and ticket are one prediction on record, however often they are sent",
+    "6f1c0c9e-5d1e-4b7e-9a55-0c2f0a6a1d11",
+    "header",
+)
 HEALTH_STATUSES: Final = {503: "not ready; the document says why"}
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from neural_hive_ml.observability.metrics import OrchestratorMetrics
 from neural_hive_ml.serving.http.answers import json_answer
 from neural_hive_ml.serving.http.body import MAX_TICKET_BYTES, read_body
-from neural_hive_ml.serving.http.contract import AT_MS, BATCH, TICKET, BatchAnswer, TicketBatch
+from neural_hive_ml.serving.http.contract import AT_MS, BATCH, ONCE, TICKET, BatchAnswer, TicketBatch
 from neural_hive_ml.serving.http.endpoint import Endpoint, Example, Gate
 from neural_hive_ml.serving.http.problem import Problem
 from neural_hive_ml.serving.orchestrator.contract import (
@@ -25,7 +25,7 @@ from neural_hive_ml.serving.orchestrator.load import LoadForecasting
 from neural_hive_ml.serving.orchestrator.platform import PlatformDesk
 from neural_hive_ml.serving.orchestrator.records import keep_duration, keep_forecast
 from neural_hive_ml.serving.prediction_log import PredictionLog
-from neural_hive_ml.serving.service import Background, PredictingService, batch_answer, moment_of
+from neural_hive_ml.serving.service import Background, PredictingService, batch_answer, id_asked_for, moment_of
 from neural_hive_ml.serving.slot import ModelSlot
 from neural_hive_ml.serving.watch import ModelWatch
 from neural_hive_ml.tickets.decode import decode_ticket
@@ -53,7 +53,7 @@ class Orchestrator:
         endpoints = (
             *(
                 Endpoint(
-                    path, self.predict, DurationAnswer, "POST", "score", "predict_duration", Ticket, (AT_MS,),
+                    path, self.predict, DurationAnswer, "POST", "score", "predict_duration", Ticket, (AT_MS, ONCE),
                     Example(TICKET, EXAMPLE_DURATION),
                 )
                 for path in ("/api/v1/duration/predict", "/api/v1/ml/predict/duration")
@@ -80,7 +80,7 @@ class Orchestrator:
         `at_ms` looks at it as of then, by default as of its creation.
         """
         ticket = decode_ticket(await read_body(request, MAX_TICKET_BYTES))
-        answer = self._predicted(ticket, moment_of(request))
+        answer = self._predicted(ticket, moment_of(request), id_asked_for(request, ticket.ticket_id))
         return json_answer(answer, degraded=answer.degraded)
 
     async def predict_batch(self, request: Request) -> Response:
@@ -105,13 +105,13 @@ class Orchestrator:
             keep_forecast(self.log, answer)
         return json_answer(answer.document, degraded=answer.degraded)
 
-    def _predicted(self, ticket: Ticket, at_ms: int | None = None) -> DurationAnswer:
+    def _predicted(self, ticket: Ticket, at_ms: int | None = None, prediction_id: str = "") -> DurationAnswer:
         answer = self.durations.predict(ticket, at_ms)
         self.metrics.predictions.inc("scheduling", "fallback" if answer.degraded else "success")
         self.metrics.model_seconds.observe(answer.latency_ms / 1000, "scheduling")
         if self.log is None or at_ms is not None:  # a look at the past is no prediction of the present
             return answer
-        return keep_duration(self.log, answer)
+        return keep_duration(self.log, answer, prediction_id)
 
     def _horizon(self, request: Request) -> int:
         query = request.query_params

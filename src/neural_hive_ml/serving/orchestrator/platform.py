@@ -17,7 +17,7 @@ from neural_hive_ml.errors import NotFound
 from neural_hive_ml.observability.metrics import OrchestratorMetrics
 from neural_hive_ml.serving.http.answers import json_answer
 from neural_hive_ml.serving.http.body import MAX_TICKET_BYTES, read_body
-from neural_hive_ml.serving.http.contract import TICKET
+from neural_hive_ml.serving.http.contract import ONCE, TICKET
 from neural_hive_ml.serving.http.endpoint import Endpoint, Example, Parameter
 from neural_hive_ml.serving.http.problem import Problem
 from neural_hive_ml.serving.orchestrator.contract import EXAMPLE_ENRICHED
@@ -25,6 +25,7 @@ from neural_hive_ml.serving.orchestrator.enrichment import Enriched, Enrichment,
 from neural_hive_ml.serving.orchestrator.records import keep_duration, keep_forecast
 from neural_hive_ml.serving.orchestrator.stats import PredictionStats, stats_of
 from neural_hive_ml.serving.prediction_log import PredictionLog
+from neural_hive_ml.serving.service import id_asked_for
 from neural_hive_ml.serving.slot import ModelSlot
 from neural_hive_ml.state.port import Record, StateStore
 from neural_hive_ml.tickets.decode import decode_ticket
@@ -84,8 +85,8 @@ class PlatformDesk:
         """Return the routes."""
         return (
             Endpoint(
-                "/api/v1/ml/enrich", self.enrich, Enriched, "POST", "score", "enrich", Ticket,
-                example=Example(TICKET, EXAMPLE_ENRICHED),
+                "/api/v1/ml/enrich", self.enrich, Enriched, "POST", "score", "enrich", Ticket, (ONCE,),
+                Example(TICKET, EXAMPLE_ENRICHED),
             ),
             Endpoint("/api/v1/ml/models", self.models, HeldModels, role="any", parameters=(_FAMILY,)),
             Endpoint("/api/v1/ml/models/{name}", self.model, ModelDetail, role="any", parameters=(_NAME,)),
@@ -97,7 +98,7 @@ class PlatformDesk:
         """The platform's `predictions` and `allocation_metadata` of a ticket, and whether its priority is raised."""
         began = perf_counter_ns()
         ticket = decode_ticket(await read_body(request, MAX_TICKET_BYTES))
-        parts = self._kept(self.enrichment.parts(ticket))
+        parts = self._kept(self.enrichment.parts(ticket), id_asked_for(request, ticket.ticket_id))
         answer = self.enrichment.enrich(ticket, parts, began)
         return json_answer(answer, degraded=answer.degraded)
 
@@ -140,7 +141,7 @@ class PlatformDesk:
         healthy = all(one["loaded"] for one in told.values())
         return json_answer({"status": "healthy" if healthy else "degraded", "predictors": told})
 
-    def _kept(self, parts: Parts) -> Parts:
+    def _kept(self, parts: Parts, prediction_id: str) -> Parts:
         """Count the answers and keep them for feedback."""
         duration, anomaly, load = parts.duration, parts.anomaly, parts.load
         for family, degraded in (("scheduling", duration.degraded), ("anomaly", anomaly.degraded)):
@@ -151,7 +152,7 @@ class PlatformDesk:
         if anomaly.is_anomaly:
             self.metrics.anomalies.inc(anomaly.anomaly_type or "unknown")
         if self.log is not None:
-            duration = keep_duration(self.log, duration)
+            duration = keep_duration(self.log, duration, prediction_id)
             if load.first:
                 keep_forecast(self.log, load)
         return Parts(duration, anomaly, load)

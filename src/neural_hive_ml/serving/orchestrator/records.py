@@ -10,9 +10,9 @@ from neural_hive_ml.serving.prediction_log import PredictionLog, new_id
 from neural_hive_ml.state.port import Record
 
 
-def keep_duration(log: PredictionLog, answer: DurationAnswer) -> DurationAnswer:
-    """Queue a duration; return it with the id that it is kept under."""
-    named = msgspec.structs.replace(answer, prediction_id=new_id())
+def keep_duration(log: PredictionLog, answer: DurationAnswer, prediction_id: str = "") -> DurationAnswer:
+    """Queue a duration; return it with the id that it is kept under, by default a new one."""
+    named = msgspec.structs.replace(answer, prediction_id=prediction_id or new_id())
     log.keep(partial(duration_record, named, log.clock.now_ms()))
     return named
 
