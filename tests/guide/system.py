@@ -231,7 +231,7 @@ def _service(platform: Platform, name: str, port: int) -> Iterator[None]:
     with (platform.folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(command, env=platform.environment, stdout=log, stderr=log)
         try:
-            until = time.monotonic() + 40
+            until = time.monotonic() + 90
             while not _ready(f"http://127.0.0.1:{port}/health/readiness"):
                 assert process.poll() is None, f"{name} ended"
                 assert time.monotonic() < until, f"{name} is not ready"

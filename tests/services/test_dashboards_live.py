@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from click.testing import CliRunner
+from tests.guide.blocks import GUIDES, ROOT, PageBlock, blocks_of
 from tests.support.prometheus_server import running_demo
+from tests.support.promql import selected
 
 from neural_hive_ml.cli.app import hive_ml
 from neural_hive_ml.dashboards.files import dashboards
@@ -28,6 +30,10 @@ QUERIES = [
     for panel in dashboard.panels
     for number, query in enumerate(panel.queries)
 ]
+DOCUMENTED = [
+    block for page in sorted((ROOT / "docs").rglob("*.md")) for block in blocks_of(page)
+    if block.language == "promql" and page.name != "guide-blocks.md" and page not in GUIDES
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +52,15 @@ def test_each_expression_returns_series(prometheus: Prometheus, expr: str, kind:
         found = prometheus.range(written, now - 86_400, now, 120)
     assert found, written
     assert all(point == point for series in found for _, point in series.points[-1:]), "NaN is no figure"
+
+
+@pytest.mark.parametrize("block", DOCUMENTED, ids=lambda block: block.id)
+def test_each_query_of_a_document_is_answered(prometheus: Prometheus, block: PageBlock):
+    """Whether it finds anything depends on what is wrong; that what it selects exists does not."""
+    for expression in filter(None, block.commands.split("\n\n")):
+        prometheus.instant(expression)
+        for name in selected(expression) - {"ALERTS"}:
+            assert prometheus.instant(f"last_over_time({name}[1h])"), name
 
 
 def test_marks_of_the_pages_are_found_in_the_past(prometheus: Prometheus):

@@ -43,14 +43,18 @@ def test_everything_comes_up_and_goes_with_one_signal(tmp_path: Path, mlflow_dat
             ("mlflow", "/health"),
             ("guard-agents", "/health/liveness"),
             ("orchestrator-dynamic", "/health/liveness"),
+            ("approval-service", "/"),
             ("console", "/"),
             ("prometheus", "/-/ready"),
+            ("alertmanager", "/-/ready"),
         ):
             assert httpx.get(f"http://127.0.0.1:{PORTS[name] + OFFSET}{path}").status_code == 200, name
         rules = httpx.get(f"http://127.0.0.1:{PORTS['prometheus'] + OFFSET}/api/v1/rules").json()
         assert rules["data"]["groups"]
+        known = httpx.get(f"http://127.0.0.1:{PORTS['prometheus'] + OFFSET}/api/v1/alertmanagers").json()
+        assert str(PORTS["alertmanager"] + OFFSET) in str(known["data"]["activeAlertmanagers"])
         children = children_of(process.pid)
-        assert len(children) >= 6
+        assert len(children) >= 8
         # A second one says which port is taken, and touches nothing.
         again = subprocess.run(
             [sys.executable, "-m", "neural_hive_ml", "up", "--port-offset", str(OFFSET)],

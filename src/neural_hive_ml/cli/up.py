@@ -9,7 +9,6 @@ from pathlib import Path
 from types import FrameType
 
 import click
-import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -20,19 +19,19 @@ from neural_hive_ml.cli.serve import SERVICES
 from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_OK, PORTS
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.settings import Settings, checkout_root, load_settings
+from neural_hive_ml.slo.alertmanager import alertmanager_config
+from neural_hive_ml.slo.prometheus_config import prometheus_arguments, prometheus_config
 
 _HOST = "127.0.0.1"
 # MLflow lays out its tables at its first start.
 _READY_SECONDS = 90.0
-# The objectives look back 30 days.
-_RETENTION = "35d"
 
 
 @click.command("up")
 @click.option("--without", multiple=True, metavar="PART", help="Leave a part out; may be repeated.")
 @click.option("--port-offset", type=click.IntRange(0, 50_000), default=0, help="Added to every port.")
 def up_command(without: tuple[str, ...], port_offset: int) -> int:
-    """Run MLflow's page, the services, the console, the drift job and, where installed, Prometheus.
+    """Run MLflow's page, the services, the console, the drift job and, where installed, Prometheus and Alertmanager.
 
     All listen on loopback only. Logs are in the data folder. Ctrl-C (or SIGTERM) ends everything; the exit code is
     1 when some part ended by itself.
@@ -97,28 +96,40 @@ def parts_of(settings: Settings, folder: Path, offset: int) -> list[Part]:
     command = (*us, "console", "--host", _HOST, "--port", str(ports["console"]))
     parts.append(Part("console", command, url, url, environment))
     parts.append(Part("drift-job", (*us, "retraining", "run"), environment=environment))
+    alerting = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+    if alerting:
+        parts.append(_alertmanager(alerting, folder, ports))
     if found:
-        parts.append(_prometheus(found, folder, ports))
+        parts.append(_prometheus(found, folder, ports, alerting=bool(alerting)))
     return parts
 
 
-def _prometheus(program: str, folder: Path, ports: dict[str, int]) -> Part:
-    config = folder / "prometheus.yml"
-    root = checkout_root()
-    document = {
-        "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
-        "rule_files": [str(root / "prometheus-rules" / "*.yaml")] if root else [],
-        "scrape_configs": [
-            {"job_name": name, "static_configs": [{"targets": [f"{_HOST}:{ports[name]}"]}]} for name in SERVICES
-        ],
-    }
-    config.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
-    url = f"http://{_HOST}:{ports['prometheus']}"
+def _prometheus(program: str, folder: Path, ports: dict[str, int], *, alerting: bool) -> Part:
+    config, root = folder / "prometheus.yml", checkout_root()
+    text = prometheus_config(
+        {name: f"{_HOST}:{ports[name]}" for name in SERVICES},
+        rule_files=[str(root / "prometheus-rules" / "*.yaml")] if root else [],
+        alertmanager=f"{_HOST}:{ports['alertmanager']}" if alerting else "",
+    )
+    config.write_text(text, encoding="utf-8")
+    address = f"{_HOST}:{ports['prometheus']}"
+    command = (program, *prometheus_arguments(str(config), str(folder / "prometheus"), address))
+    return Part("prometheus", command, f"http://{address}", f"http://{address}/-/ready")
+
+
+def _alertmanager(program: str, folder: Path, ports: dict[str, int]) -> Part:
+    """Alerts go to Slack and the pager once their secrets are in the folder, and to its own page in any case."""
+    config, secrets = folder / "alertmanager.yml", folder / "alertmanager-secrets"
+    text = "route: {receiver: page}\nreceivers: [{name: page}]\n"
+    if (secrets / "slack_api_url").is_file():
+        text = alertmanager_config(str(secrets))
+    config.write_text(text, encoding="utf-8")
+    address = f"{_HOST}:{ports['alertmanager']}"
     command = (
-        program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'prometheus'}",
-        f"--storage.tsdb.retention.time={_RETENTION}", f"--web.listen-address={_HOST}:{ports['prometheus']}",
+        program, f"--config.file={config}", f"--storage.path={folder / 'alertmanager'}",
+        f"--web.listen-address={address}", "--cluster.listen-address=",
     )  # fmt: skip
-    return Part("prometheus", command, url, f"{url}/-/ready")
+    return Part("alertmanager", command, f"http://{address}", f"http://{address}/-/ready")
 
 
 def _check_ports(parts: list[Part]) -> None:

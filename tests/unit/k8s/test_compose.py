@@ -49,6 +49,47 @@ def test_files_that_are_mounted_exist_and_images_are_pinned() -> None:
             assert (ROOT / service["build"]["dockerfile"]).is_file()
 
 
+def test_the_whole_system_is_there_and_waits_for_what_it_needs() -> None:
+    stores = {"mongodb", "clickhouse", "redis", "mlflow"}
+    watching = {"prometheus", "alertmanager", "grafana"}
+    services = COMPOSE["services"]
+    assert set(services) == {*OURS, "drift-job", *stores, *watching}
+    for name in OURS:
+        assert set(services[name]["depends_on"]) == stores
+        assert str(PORTS[name]) in services[name]["healthcheck"]["test"][-1]
+        assert services[name]["volumes"] == ["/var/lib/neural-hive-ml"]
+    assert all("healthcheck" in services[name] for name in stores)
+
+
+def test_whom_prometheus_asks_and_tells_is_in_the_file() -> None:
+    config = yaml.safe_load((ROOT / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    targets = [t for job in config["scrape_configs"] for part in job["static_configs"] for t in part["targets"]]
+    told = [
+        t for part in config["alerting"]["alertmanagers"] for one in part["static_configs"] for t in one["targets"]
+    ]
+    for target in (*targets, *told):
+        name, _, port = target.partition(":")
+        assert f"127.0.0.1:{port}:{port}" in COMPOSE["services"][name]["ports"]
+
+
+def test_the_file_is_one_that_compose_reads() -> None:
+    """Its keys are those of the compose specification, as far as they are used here."""
+    known = {
+        "image", "build", "command", "environment", "ports", "volumes", "healthcheck", "depends_on", "restart",
+        "read_only", "cap_drop", "security_opt", "tmpfs", "secrets",
+    }  # fmt: skip
+    assert set(COMPOSE) <= {"name", "services", "volumes", "secrets", "x-settings", "x-serving", "x-training"}
+    for name, service in COMPOSE["services"].items():
+        assert set(service) <= known, name
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source.startswith(("/", "..")) or source in COMPOSE["volumes"], volume
+        for secret in service.get("secrets", []):
+            assert secret["source"] in COMPOSE["secrets"]
+        for needed in service.get("depends_on", {}):
+            assert "healthcheck" in COMPOSE["services"][needed]
+
+
 def test_no_secret_has_a_value() -> None:
     text = (ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8")
     for line in text.splitlines():
