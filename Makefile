@@ -51,6 +51,7 @@ bench-speed: setup-dev
 bench-quality: setup-dev
 	$(BIN)/python -m benchmarks.quality
 	$(BIN)/python -m benchmarks.drift
+	$(BIN)/python -m benchmarks.load
 
 generate: setup-dev  ## rewrite generated files (rules, dashboards, manifests, docs)
 	$(BIN)/hive-ml generate
