@@ -26,6 +26,7 @@ from neural_hive_ml.training.lineage import lineage_of
 from neural_hive_ml.training.quantiles import FittedQuantiles, fit_quantiles
 from neural_hive_ml.training.request import Candidate, Progress, TrainingRequest, silent
 from neural_hive_ml.training.split import TimeSplit, split_by_time
+from neural_hive_ml.training.stage_detector import ForestSettings
 from neural_hive_ml.training.stages import fit_stages
 
 Floats = npt.NDArray[np.float64]
@@ -47,13 +48,13 @@ def train_anomaly(columns: TicketColumns, request: TrainingRequest, progress: Pr
     frame, statistics = build_frame(columns, binding, ("created", "ended"))
     data = duration_rows(columns, frame.of_stage("created"), split)
     progress(f"anomaly: run times of {int(data.fit.sum()):,} tickets, to know a surprise by")
-    frozen = _frozen_durations(data, request)
+    frozen = frozen_durations(data, request)
     judged = judged_rows(columns, binding, split, request.seed, labels=request.labels)
     progress(
         f"anomaly: {int((judged.part == 0).sum()):,} rows to learn from, {int((judged.kind != '').sum()):,} of anomalies"
     )
     signals = behaviour.signals(judged.frame.rows, frozen.quantiles.log_quantiles(judged.frame.rows))
-    fitted = fit_stages(signals, judged, algorithm, request.seed)
+    fitted = fit_stages(signals, judged, algorithm, request.seed, ForestSettings.of(request.parameters))
     provenance = {**frozen.provenance, **fitted.provenance}
     scorer = AnomalyScorer(binding, frozen.quantiles, fitted.detectors, fitted.thresholds)
     cases = _judge(scorer, judged)
@@ -69,7 +70,7 @@ def rescore_anomaly(model: PackedModel, columns: TicketColumns, request: Trainin
     return _judge(scorer, judged_rows(columns, scorer.binding, split, request.seed, labels=request.labels))
 
 
-def _frozen_durations(data: DurationRows, request: TrainingRequest) -> FittedQuantiles:
+def frozen_durations(data: DurationRows, request: TrainingRequest) -> FittedQuantiles:
     """Quantiles of run time for the surprise: fitted on the earlier part of fit, so that most rows are out of sample."""
     ended = data.ended_at_ms[data.fit]
     if len(ended) < 100:

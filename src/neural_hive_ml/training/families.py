@@ -41,6 +41,10 @@ def train_family(
 def search_family(columns: TicketColumns, request: TrainingRequest) -> Search | None:
     """Return the search of a request's hyperparameters on its fit and validation parts; None where there is none."""
     match request.family:
+        case "anomaly":
+            from neural_hive_ml.training.anomaly_search import anomaly_search
+
+            return anomaly_search(columns, request)
         case "scheduling":
             from neural_hive_ml.training.duration_search import duration_search
 
@@ -49,12 +53,15 @@ def search_family(columns: TicketColumns, request: TrainingRequest) -> Search | 
             from neural_hive_ml.training.load_search import load_search
 
             return load_search(columns, request)
-    return None
 
 
 def space_of(family: str) -> tuple[Knob, ...]:
     """Return the hyperparameters of a family, which `--parameter` and a search may set."""
     match family:
+        case "anomaly":
+            from neural_hive_ml.training.anomaly_search import SPACE as FOREST_SPACE
+
+            return FOREST_SPACE
         case "scheduling":
             from neural_hive_ml.training.duration_search import SPACE
 

@@ -11,7 +11,7 @@ from neural_hive_ml.scoring.stage import StageDetector
 from neural_hive_ml.training.correction import fit_correction
 from neural_hive_ml.training.judged import JudgedRows
 from neural_hive_ml.training.labels import missing_verdicts
-from neural_hive_ml.training.stage_detector import fit_stage
+from neural_hive_ml.training.stage_detector import ForestSettings, fit_stage
 from neural_hive_ml.training.threshold import choose_threshold, fit_curve
 
 Floats = npt.NDArray[np.float64]
@@ -27,7 +27,9 @@ class FittedStages:
     provenance: dict[str, bytes] = field(default_factory=dict)
 
 
-def fit_stages(signals: Floats, judged: JudgedRows, algorithm: str, seed: int) -> FittedStages:
+def fit_stages(
+    signals: Floats, judged: JudgedRows, algorithm: str, seed: int, forest: ForestSettings | None = None
+) -> FittedStages:
     """Fit every stage on the signals [n, len(SIGNALS)] of `judged`.
 
     Raises
@@ -45,7 +47,7 @@ def fit_stages(signals: Floats, judged: JudgedRows, algorithm: str, seed: int) -
         # What people called an anomaly is not learned as normal, and what was learned from sets no threshold.
         normal = mine & (judged.part == 0) & (judged.label == 0)
         chosen_on = mine & (judged.part == 1)
-        detector, library = fit_stage(signals[normal], stage, seed, algorithm)
+        detector, library = fit_stage(signals[normal], stage, seed, algorithm, forest)
         kind = "autoencoder" if algorithm == "autoencoder" else "forest"
         out.provenance[f"{kind}-{stage}.skops"] = library
         if algorithm == "learned":

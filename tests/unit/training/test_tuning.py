@@ -153,6 +153,23 @@ def test_a_search_knows_nothing_of_the_hold_out() -> None:
     assert duration_search(replace(columns, actual_duration_ms=earlier), asked).key != search.key
 
 
+def test_the_forest_is_searched_by_how_it_ranks_the_validation_part() -> None:
+    columns = generated()
+    asked = request("anomaly", columns)
+    search = search_family(columns, asked)
+    assert search is not None
+    losses = [search.objective({"trees": trees, "subsample": 256}, lambda *_: False) for trees in (50, 50, 60)]
+    assert losses[0] == losses[1] != losses[2]
+    assert all(0.0 <= loss <= 1.0 for loss in losses)
+    assert search_family(columns, replace(asked, algorithm="autoencoder")) is None
+    split = split_by_time(columns, asked.as_of_ms, asked.min_samples)
+    later = columns.created_at_ms >= split.holdout_from_ms
+    slow = np.where(later, columns.actual_duration_ms * 7, columns.actual_duration_ms)
+    changed = search_family(replace(columns, actual_duration_ms=slow), asked)
+    assert changed is not None
+    assert changed.key == search.key
+
+
 def test_a_tuned_model_is_trained_with_what_was_found_and_says_so() -> None:
     columns = generated()
     asked = replace(request("scheduling", columns), tuning=TuningBudget(seconds=1e9, trials=3))
