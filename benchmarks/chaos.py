@@ -100,7 +100,9 @@ class World:
             reign.until = min(reign.until, now)
 
     def _pushed(self) -> object:
-        return self.http.post("/api/v1/model/refresh").json()["version"]
+        said = self.http.post("/api/v1/model/refresh").json()
+        # While MLflow is slow the push may be answered by its time limit; the look goes on, and is asked for again.
+        return said.get("version") if said.get("outcome") != "failed" else None
 
     @contextmanager
     def span(self, bench: str, fault: str, note: str = "") -> Iterator[list[str]]:
@@ -189,7 +191,7 @@ def until(condition: Callable[[], object], seconds: float = WAIT_SECONDS) -> Non
 
 
 def _start(stack: ExitStack, folder: Path, name: str, seconds: float) -> World:
-    mlflow_uri = stack.enter_context(running_mlflow(folder / "mlflow"))
+    mlflow_uri = stack.enter_context(running_mlflow(folder / "mlflow", seconds=300))
     redis_port, mongo_port = free_port(), free_port()
     redis = stack.enter_context(running_redis_process(folder / "redis", redis_port))
     mongo_folder = folder / "mongo"
@@ -328,7 +330,7 @@ def _row(world: World, got: list[Answered], bench: str, fault: str, began: float
 
 def _right(world: World, answer: Answered) -> bool:
     reigned = any(
-        r.version == answer.version and r.since <= answer.done and answer.due <= r.until for r in world.reigns
+        r.version == answer.version and r.since <= answer.done and answer.sent <= r.until for r in world.reigns
     )
     return reigned and answer.threshold == world.thresholds.get(answer.version or 0)
 

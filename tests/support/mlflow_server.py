@@ -30,7 +30,7 @@ def laid_out(file: Path) -> Path:
 
 
 @contextmanager
-def running_mlflow(folder: Path, database: Path | None = None) -> Iterator[str]:
+def running_mlflow(folder: Path, database: Path | None = None, seconds: float = START_SECONDS) -> Iterator[str]:
     """Run a server on sqlite (a copy of `database`) with its artifact proxy, and yield its URI."""
     folder.mkdir(parents=True, exist_ok=True)
     if database is not None:
@@ -46,7 +46,7 @@ def running_mlflow(folder: Path, database: Path | None = None) -> Iterator[str]:
     log = (folder / "server.log").open("wb")
     process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
     try:
-        _wait(process, f"http://127.0.0.1:{port}/health", folder / "server.log")
+        _wait(process, f"http://127.0.0.1:{port}/health", folder / "server.log", seconds)
         yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, 15)
@@ -54,8 +54,8 @@ def running_mlflow(folder: Path, database: Path | None = None) -> Iterator[str]:
         log.close()
 
 
-def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+def _wait(process: subprocess.Popen[bytes], address: str, log: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"mlflow server ended with {process.returncode}: {log.read_text()[-2000:]}")
@@ -64,7 +64,7 @@ def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
                 return
         except OSError:
             time.sleep(0.2)
-    raise RuntimeError(f"mlflow server did not answer in {START_SECONDS} s: {log.read_text()[-2000:]}")
+    raise RuntimeError(f"mlflow server did not answer in {seconds:g} s: {log.read_text()[-2000:]}")
 
 
 @contextmanager

@@ -16,9 +16,10 @@ CONNECTIONS = 16
 
 @dataclass(frozen=True)
 class Answered:
-    """One request: due and answered (epoch seconds), status (0: no answer), and what the answer said."""
+    """One request: due, sent and answered (epoch seconds), status (0: no answer), and what the answer said."""
 
     due: float
+    sent: float
     done: float
     status: int
     version: int | None
@@ -80,6 +81,7 @@ async def _main(address: str, path: str, per_second: float, folder: Path) -> Non
             due = begun + mine / per_second
             await asyncio.sleep(max(due - time.time(), 0))
             status, said = 0, {}
+            sent = time.time()
             try:
                 if connection is None:
                     connection = await asyncio.open_connection(host, int(port))
@@ -87,7 +89,7 @@ async def _main(address: str, path: str, per_second: float, folder: Path) -> Non
             except (OSError, EOFError, ValueError, IndexError, TimeoutError):
                 connection = None
             known = said.get("model_version"), said.get("threshold"), bool(said.get("degraded"))
-            answers.append((due, time.time(), status, *known))
+            answers.append((due, sent, time.time(), status, *known))
 
     await asyncio.gather(*(work() for _ in range(CONNECTIONS)))
     (folder / "answers.json").write_text(json.dumps(answers))
