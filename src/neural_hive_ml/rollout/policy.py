@@ -179,12 +179,26 @@ def _missing(e: ShadowEvidence, policy: Policy) -> tuple[str, ...]:
         out.append(f"{e.pairs} of {needed} predictions beside the champion's")
     if e.hours < policy.least_hours:
         out.append(f"{e.hours:.1f} of {policy.least_hours:g} h in shadow")
+    unclear = _unclear(e, policy)
+    if unclear:
+        out.append(unclear)
     labelled = e.loss is not None and e.loss.n >= policy.least_labels
     if e.family != "anomaly" and e.shift > policy.shift_limit and not labelled:
         out.append(
             "predicts amounts that are typically half or twice the champion's, and no labels tell who is right"
         )
     return tuple(out)
+
+
+def _unclear(e: ShadowEvidence, policy: Policy) -> str:
+    """A share outside of the limits may be chance while flags are rare: not sure enough to abort, nor to promote."""
+    if e.family != "anomaly" or e.pairs == 0:
+        return ""
+    beside = Answers(e.pairs, e.champion_flagged).flagged_share
+    limits = flag_limits((beside, e.promised_share), policy)
+    if limits is None or limits[0] <= e.challenger_flagged / e.pairs <= limits[1]:
+        return ""
+    return f"flags {e.challenger_flagged} of {e.pairs}, outside {limits[0]:.1%} to {limits[1]:.1%}, which may be chance"
 
 
 def _good(e: ShadowEvidence, policy: Policy) -> tuple[str, ...]:

@@ -46,15 +46,16 @@ def test_enough_and_nothing_wrong_is_promoted_with_reasons() -> None:
         ({"pairs": 199, "agreed": 199}, "199 of 200 predictions"),
         ({"hours": 23.9}, "23.9 of 24 h in shadow"),
         ({"family": "scheduling", "shift": 0.8}, "half or twice the champion's"),
+        ({"pairs": 220, "challenger_flagged": 0}, "flags 0 of 220, outside 0.7% to 8.0%, which may be chance"),
     ],
 )
 def test_what_is_missing_is_waited_for_and_then_given_up(change: dict[str, object], said: str) -> None:
-    evidence = replace(GOOD, challenger_flagged=3, champion_flagged=3, **change)  # type: ignore[arg-type] - fields
+    evidence = replace(GOOD, **{"challenger_flagged": 3, "champion_flagged": 3, **change})  # type: ignore[arg-type] - fields
     decision = judge_shadow(evidence, POLICY)
     assert decision.action == "wait"
     assert said in decision.reasons[0]
     late = judge_shadow(replace(evidence, hours=200.0), POLICY)
-    if "hours" not in change:
+    if "hours" not in change:  # time was all that was missing there
         assert late.action == "abort"
         assert "no answer after 200 h" in late.reasons[0]
 
@@ -81,6 +82,14 @@ def test_a_challenger_that_mends_a_flooding_champion_is_not_held_to_it() -> None
     """After a drift the champion flags every third ticket; who flags what the hold-out promised is right to disagree."""
     evidence = replace(GOOD, champion_flagged=330, challenger_flagged=25, agreed=690)
     assert judge_shadow(evidence, POLICY).action == "promote"
+
+
+def test_nothing_seen_is_waited_for() -> None:
+    nothing = replace(GOOD, pairs=0, agreed=0, challenger_flagged=0, champion_flagged=0, hours=0.0)
+    assert judge_shadow(nothing, POLICY).reasons == (
+        "0 of 200 predictions beside the champion's",
+        "0.0 of 24 h in shadow",
+    )
 
 
 def test_a_few_labels_decide_nothing() -> None:
