@@ -53,6 +53,7 @@ class Row:
     id: str
     fault: str
     requests: int
+    per_second: float
     server_errors: int
     unanswered: int
     wrong_versions: int
@@ -135,6 +136,7 @@ def main(arguments: list[str]) -> int:
         "id",
         "fault",
         "requests",
+        "a second",
         "5xx",
         "unanswered",
         "wrong",
@@ -315,11 +317,11 @@ def _swaps(world: World, versions: dict[str, int]) -> None:
 
 
 def _row(world: World, got: list[Answered], bench: str, fault: str, began: float, ended: float, note: str) -> Row:
-    mine = [a for a in got if began <= a.due < ended]
+    mine = [a for a in got if began <= a.sent < ended]
     ms = sorted(a.ms for a in mine if a.status)
     cuts = quantiles(ms, n=100) if len(ms) > 1 else [0.0] * 99
     return Row(
-        bench, fault, len(mine),
+        bench, fault, len(mine), len(mine) / (ended - began),
         server_errors=sum(a.status >= 500 for a in mine),
         unanswered=sum(a.status == 0 for a in mine),
         wrong_versions=sum(a.status == 200 and not _right(world, a) for a in mine),
