@@ -41,9 +41,12 @@ from neural_hive_ml.drift.report import DriftReport, DriftStatus
 from neural_hive_ml.evaluation.profile import Profile, build_profile
 
 THRESHOLD = 0.2
-# 230: a drawn count is Poisson's, and a window below 200 tickets is "insufficient_data", not an answer.
-WINDOWS = tuple((h, n) for h in (6, 24, 168) for n in (230, 2_000, 14_000, 100_000))
-EVIDENTLY_WINDOWS = ((6, 2_000), (24, 230), (24, 2_000), (24, 14_000), (168, 14_000), (168, 100_000))
+# 260: a drawn count is Poisson's, and a window below 200 tickets is "insufficient_data", not an answer.
+WINDOWS = (
+    *((hours, rows) for hours in (6, 24) for rows in (260, 2_000, 20_000, 100_000)),
+    *((168, rows) for rows in (260, 2_000, 14_000, 100_000)),
+)
+EVIDENTLY_WINDOWS = ((6, 2_000), (24, 260), (24, 2_000), (24, 20_000), (168, 14_000), (168, 100_000))
 # Windows checked after each order of a real log's weeks.
 EACH = 10
 PARTS = ("false_alarms", "real", "power", "speed")

@@ -26,6 +26,7 @@ Ints = npt.NDArray[np.int64]
 NUMBERS, CATEGORIES = 16, 4
 NAMES = [f"number_{i}" for i in range(NUMBERS)] + [f"category_{i}" for i in range(CATEGORIES)]
 WEEKS, PER_DAY = 8, 2_000
+WARM_UP_WEEKS = 2
 MONDAY_MS = 4 * DAY_MS + 2_800 * WEEK_MS
 Change = Callable[[Floats, np.random.Generator], Floats]
 
@@ -135,7 +136,10 @@ def weeks_of(name: str, columns: TicketColumns) -> Weeks:
     order = np.argsort(frame.at_ms, kind="stable")
     rows, at_ms = np.ascontiguousarray(frame.rows[order][:, kept]), frame.at_ms[order]
     week = (at_ms - MONDAY_MS) // WEEK_MS
-    inside = [w for w in range(int(week.min()) + 1, int(week.max())) if (week == w).any()]
+    # A log begins with statistics that know nothing: rows of its first weeks are unlike all later ones, which a service,
+    # that begins with its model's statistics, never sees.
+    first = int(week.min()) + 1 + WARM_UP_WEEKS
+    inside = [w for w in range(first, int(week.max())) if (week == w).any()]
     return Weeks(
         name,
         tuple(FEATURES[i] for i in kept),

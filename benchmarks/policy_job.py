@@ -148,11 +148,12 @@ def prepare(folder: Path) -> Path:
 
 def killed_everywhere(made: Path, scratch: Path, points: Sequence[int] | None = None) -> list[Trial]:
     """Kill the job before each of its writes (or those named), then run it again six hours later."""
-    whole = scratch / "whole"
-    shutil.copytree(made, whole)
-    writes = run(lambda: cycle(whole))
-    shutil.rmtree(whole)
-    return [_trial(made, scratch / "killed", point) for point in points or range(1, writes + 1)]
+    if points is None:
+        whole = scratch / "whole"
+        shutil.copytree(made, whole)
+        points = range(1, run(lambda: cycle(whole)) + 1)
+        shutil.rmtree(whole)
+    return [_trial(made, scratch / "killed", point) for point in points]
 
 
 def _trial(made: Path, folder: Path, point: int) -> Trial:

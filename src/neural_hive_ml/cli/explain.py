@@ -6,12 +6,14 @@ import click
 from rich.console import Console
 
 from neural_hive_ml.bootstrap import open_state
-from neural_hive_ml.clock import parse_instant
+from neural_hive_ml.clock import iso, parse_instant
 from neural_hive_ml.conventions import PREDICTIONS
 from neural_hive_ml.errors import NotFound, UsageError
 from neural_hive_ml.ledger.chain import Ledger
+from neural_hive_ml.ledger.event import personal
 from neural_hive_ml.ledger.explain import explain
 from neural_hive_ml.settings import load_settings
+from neural_hive_ml.state.port import Record
 
 
 @click.command("explain")
@@ -47,11 +49,11 @@ def explain_command(model: str | None, at: str | None, prediction: str | None, l
                 )
             d = record.document
             model, until_ms = str(d["model_name"]), record.at_ms + 1
-            intro = (
-                f"prediction {prediction}: {d['model_name']} version {d['model_version']} said "
-                f"{d.get('decision')} (score {d.get('score')}) on ticket {d.get('ticket_id')}"
-            )
+            intro = _told(prediction, record)
         events = Ledger(state).about(model, until_ms=until_ms, limit=limit)
+        if prediction is not None and d.get("ticket_id"):
+            # What people said of the ticket came after the prediction.
+            events += Ledger(state).about(personal(str(d["ticket_id"])), since_ms=until_ms, limit=limit)
     finally:
         state.close()
     lines = explain(events)
@@ -66,3 +68,12 @@ def explain_command(model: str | None, at: str | None, prediction: str | None, l
         console.print(line.text, markup=False)
     if not lines:
         console.print("the ledger holds no decision about this yet")
+
+
+def _told(prediction: str, record: Record) -> str:
+    """Say what the prediction was, and of what."""
+    d = record.document
+    version = "no model (rules only)" if d.get("model_version") is None else f"version {d['model_version']}"
+    score = f", score {d['score']:.3f}" if isinstance(d.get("score"), float) else ""
+    of = f" of ticket {d['ticket_id']}" if d.get("ticket_id") else ""
+    return f"{iso(record.at_ms)}  prediction {prediction}: {d['model_name']} {version} said {d.get('decision')}{score}{of}"
