@@ -29,7 +29,7 @@ LEVEL: Final = 0.01
 def lasting_score(
     report: DriftReport, profile: Profile, rows: Floats, at_ms: Ints, names: Sequence[str]
 ) -> float | None:
-    """Return the drift score of the features that last, 0 where none does.
+    """Return the drift score of the features that last, by the weakest of the three quarters, 0 where none does.
 
     None when fewer than three quarters hold 50 rows; a quarter with fewer is passed over. O(n D bins).
     """
@@ -63,8 +63,10 @@ def _score(report: DriftReport, parts: Sequence[DriftReport]) -> float | None:
     newest = [part for part in parts if part.status is not DriftStatus.INSUFFICIENT_DATA][:LASTING]
     if len(newest) < LASTING:
         return None
-    off = [{f.name for f in part.features if f.p_value < LEVEL} for part in newest]
-    lasting = [f for f in report.drifted if all(f.name in one for one in off)]
+    quarters = [{f.name: f for f in part.features if f.p_value < LEVEL} for part in newest]
+    lasting = [f for f in report.drifted if all(f.name in one for one in quarters)]
     if not lasting:
         return 0.0
-    return max(lasting[0].psi, len(lasting) / len(report.features))
+    # The weakest quarter counts: a burst on top of a small change that stays lends it nothing.
+    effect = max(min(f.psi, *(one[f.name].psi for one in quarters)) for f in lasting)
+    return max(effect, len(lasting) / len(report.features))
