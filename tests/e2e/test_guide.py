@@ -59,6 +59,9 @@ def test_block(platform: Platform, block: PageBlock) -> None:
 def _shell(platform: Platform, block: PageBlock) -> None:
     shell, _, python = block.text.partition(PYTHON_BEGINS)
     text = PageBlock(block.page, block.number, "bash", shell).commands
+    for series in re.findall(r"query\?query=([\w:]+)", text):
+        with httpx.Client(timeout=20) as client:
+            assert _found(Prometheus(platform.url("prometheus"), client), series), series
     said = platform.bash(text)
     assert said.code == 0, f"exit code {said.code}\n{said.out[-2000:]}\n{said.err[-3000:]}"
     if python:
@@ -116,7 +119,7 @@ def _query(platform: Platform, block: PageBlock) -> None:
 
 
 def _found(prometheus: Prometheus, expression: str) -> bool:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while not (found := prometheus.instant(expression)) and time.monotonic() < until:
         time.sleep(0.5)
     return bool(found)

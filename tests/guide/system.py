@@ -8,8 +8,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +20,6 @@ import httpx
 from neural_hive_ml.bootstrap import open_registry, open_state
 from neural_hive_ml.clock import HOUR_MS, WEEK_MS
 from neural_hive_ml.conventions import GUIDE_MODELS, LOAD_HORIZONS_MINUTES, MODEL_QUALITY, PORTS
-from neural_hive_ml.demo.service import GuardAgentsClient
 from neural_hive_ml.evaluation.verdict import Outcome, Verdict
 from neural_hive_ml.registry.promotion import promote
 from neural_hive_ml.settings import load_settings
@@ -154,7 +154,7 @@ def running_platform(folder: Path, database: Path) -> Iterator[Platform]:
         platform.hosts[f"prometheus:{PORTS['prometheus']}"] = url.removeprefix("http://")
         platform.environment["PROMETHEUS_URL"] = url
         _write_shims(platform)
-        _traffic(platform, tickets[-300:])
+        stack.enter_context(_traffic(platform, tickets[-300:]))
         yield platform
 
 
@@ -249,25 +249,51 @@ def _ready(url: str) -> bool:
         return False
 
 
-def _traffic(platform: Platform, tickets: list[Ticket]) -> None:
-    """Tickets as they ended, three of them stuck; one of these is judged by a person."""
-    stuck = [
-        replace(
-            t, ticket_id=f"stuck-{i}", actual_duration_ms=t.actual_duration_ms * 40,
-            completed_at=t.started_at + t.actual_duration_ms * 40,
-        )
-        for i, t in enumerate([t for t in tickets if t.actual_duration_ms and t.started_at][:3])
-    ]  # fmt: skip
-    with httpx.Client(base_url=platform.url("guard-agents"), timeout=30) as http:
-        client = GuardAgentsClient(str(http.base_url), 0, http)
-        client.score([*tickets, *stuck])
-    with httpx.Client(base_url=platform.url("approval-service"), timeout=30) as http:
-        until = time.monotonic() + 20
-        while (judged := http.post("/api/v1/feedback", json=_verdict())).status_code == 404:
-            assert time.monotonic() < until, judged.text
-            time.sleep(0.3)
-        assert judged.status_code < 300, judged.text
+@contextmanager
+def _traffic(platform: Platform, tickets: list[Ticket]) -> Iterator[None]:
+    """Traffic until the block ends: usual tickets, and each second a stuck one that a person judges."""
+    _wait_for(lambda: _scraped(platform), "Prometheus scrapes no service")
+    stop, rounds = threading.Event(), iter(range(1_000_000))
+    slow = [t for t in tickets if t.actual_duration_ms and t.started_at]
+
+    def go_on() -> None:
+        with httpx.Client(timeout=30) as http:
+            while not stop.wait(1.0):
+                number = next(rounds)
+                try:
+                    _one_round(platform, http, slow[number % len(slow)], tickets[:20], number)
+                except httpx.HTTPError:
+                    continue  # a machine under load: the next round comes
+
+    thread = threading.Thread(target=go_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(60)
 
 
-def _verdict() -> Mapping[str, object]:
-    return {"ticket_id": "stuck-0", "verdict": "anomaly", "author": "operator"}
+def _scraped(platform: Platform) -> bool:
+    said = httpx.get(f"{platform.url('prometheus')}/api/v1/query", params={"query": "sum(up)"}, timeout=20).json()
+    return [found["value"][1] for found in said["data"]["result"]] == [str(len(SERVICES))]
+
+
+def _wait_for(true: Callable[[], bool], otherwise: str) -> None:
+    until = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < until, otherwise
+        time.sleep(0.5)
+
+
+def _one_round(platform: Platform, http: httpx.Client, ticket: Ticket, usual: list[Ticket], number: int) -> None:
+    assert ticket.started_at is not None
+    long = (ticket.actual_duration_ms or 0) * 40
+    stuck = replace(
+        ticket, ticket_id=f"stuck-{number}", actual_duration_ms=long, completed_at=ticket.started_at + long
+    )
+    body = b'{"tickets":[' + b",".join(map(encode_ticket, [*usual, stuck])) + b"]}"
+    http.post(f"{platform.url('guard-agents')}/api/v1/tickets/score/batch", content=body).raise_for_status()
+    # The log is written in batches beside the answers: the one before is there by now.
+    verdict = {"ticket_id": f"stuck-{max(number - 3, 0)}", "verdict": "anomaly", "author": "operator"}
+    http.post(f"{platform.url('approval-service')}/api/v1/feedback", json=verdict)

@@ -129,8 +129,10 @@ def started(rootfs: Path, data: Path, service: str, log: Path, **environment: st
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             yield Started(url, ready, int(children[0]))
         finally:
-            os.kill(process.pid, 15)
-            process.wait(20)
+            # To the service itself: the process around it passes no signal on.
+            for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+                os.kill(int(child), 15)
+            process.wait(30)
 
 
 def _answers(url: str) -> bool:
