@@ -50,6 +50,7 @@ bench-speed: setup-dev
 	$(BIN)/python -m benchmarks.fuzz
 bench-quality: setup-dev
 	$(BIN)/python -m benchmarks.quality
+	$(BIN)/python -m benchmarks.anomaly
 	$(BIN)/python -m benchmarks.duration
 	$(BIN)/python -m benchmarks.gate
 	$(BIN)/python -m benchmarks.drift

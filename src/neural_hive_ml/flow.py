@@ -15,6 +15,8 @@ from neural_hive_ml.conventions import CHAMPION, GUIDE_MODELS
 from neural_hive_ml.errors import Conflict, HiveError, NotEnoughData, RegistryUnavailable, StoreUnavailable
 from neural_hive_ml.evaluation.verdict import Evaluation, Outcome, Verdict
 from neural_hive_ml.family_gate import choose
+from neural_hive_ml.feedback.desk import VerdictDesk
+from neural_hive_ml.feedback.labels import settled
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.registry.alias_record import read_record
 from neural_hive_ml.registry.port import ModelVersion, Registry
@@ -27,6 +29,7 @@ from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.tickets.as_of import as_of
 from neural_hive_ml.tickets.columns import TicketColumns, concat
 from neural_hive_ml.tickets.port import TicketStore, TicketWindow
+from neural_hive_ml.training.labels import TicketLabel
 from neural_hive_ml.training.request import Candidate, TrainingRequest
 from neural_hive_ml.training.tuning import Tuner
 
@@ -139,6 +142,8 @@ def _attempt(
             progress(f"reading tickets of the last {request.window_days} days")
             windows[key] = read_window(workspace.tickets, *key)
             progress(f"{len(windows[key]):,} tickets")
+        if request.family == "anomaly":
+            request = replace(request, labels=_labels(workspace, request.as_of_ms))
         return train_one(windows[key], request, workspace, rules, progress, tuner)
     except NotEnoughData as error:
         return ModelResult(request, "not_enough_data", error=str(error))
@@ -148,6 +153,12 @@ def _attempt(
         return ModelResult(request, "failed", error=str(error))
     except Exception as error:  # noqa: BLE001 - a bug in one family must not stop the others; it is shown and exits 1
         return ModelResult(request, "failed", error=f"{type(error).__name__}: {error}")
+
+
+def _labels(workspace: Workspace, as_of_ms: int) -> tuple[TicketLabel, ...]:
+    """Read what people had settled about tickets before a moment."""
+    desk = VerdictDesk(workspace.state, workspace.ledger, target=0.0)
+    return settled(desk.between(until_ms=as_of_ms))
 
 
 def train_one(

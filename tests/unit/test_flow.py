@@ -12,6 +12,8 @@ from neural_hive_ml.clock import DAY_MS, FixedClock
 from neural_hive_ml.conventions import CHAMPION, JOB_RUNS, STAGE_PRODUCTION
 from neural_hive_ml.errors import RegistryUnavailable, StoreUnavailable
 from neural_hive_ml.evaluation.verdict import Outcome
+from neural_hive_ml.feedback.desk import VerdictDesk
+from neural_hive_ml.feedback.verdict import Answer
 from neural_hive_ml.flow import ModelResult, Rules, Workspace, read_window, train
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.registry.alias_record import alias_lease
@@ -176,3 +178,27 @@ def test_a_window_holds_what_was_known_then(tmp_path: Path) -> None:
     assert window.created_at_ms.min() >= at_ms - DAY_MS
     assert (window.completed_at_ms <= at_ms).all()
     assert (window.completed_at_ms < 0).any(), "some were still open"
+
+
+def test_verdicts_reach_the_training(tmp_path: Path) -> None:
+    """From people's answers in the store to labels, to a detector that learned from them."""
+    made = workspace_of(generated_tickets(), tmp_path)
+    desk = VerdictDesk(made.state, made.ledger, 0.1)
+    for n, ticket in enumerate(generated_tickets()[:560]):
+        answer: Answer = "anomaly" if ticket.retry_count or n % 6 == 0 else "normal"
+        assert ticket.completed_at is not None
+        desk.take(answer, author="ana", at_ms=ticket.completed_at, ticket_id=ticket.ticket_id)
+    found = one(made, LIVE, family="anomaly", algorithm="learned")
+    assert found.status == "judged", found.error
+    assert found.candidate is not None
+    assert (found.candidate.model.name, found.candidate.model.lineage["verdicts"]) == (
+        "anomaly-detector-learned",
+        560,
+    )
+
+
+def test_without_verdicts_the_learned_detector_says_how_many_are_missing(tmp_path: Path) -> None:
+    made = workspace_of(generated_tickets(), tmp_path)
+    found = one(made, LIVE, family="anomaly", algorithm="learned")
+    assert found.status == "not_enough_data"
+    assert "500 more are needed" in found.error

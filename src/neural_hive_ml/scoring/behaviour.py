@@ -35,6 +35,7 @@ _SLOTS = range(PARAMETER_SLOTS)
 SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("slow_run", "duration_outlier", "ran longer than forecast and than this task does", 0.5, _LATER),
     Signal("fast_run", "duration_outlier", "ran shorter than forecast and than this task does", 0.5, (ENDED,)),
+    Signal("long_wait", "timeout_risk", "waited longer than this task does", 0.7, _LATER),
     Signal("near_sla", "timeout_risk", "uses up its SLA", 0.5, _LATER),
     Signal("excess_retries", "excessive_retries", "was retried more than this task is", 0.7, _LATER),
     Signal("error_in_success", "silent_failure", "completed although it carries an error", 1.0, (ENDED,)),
@@ -98,6 +99,7 @@ def signals(rows: Floats, log_quantiles: Floats) -> Floats:
     of_task = np.where(column("task_succeeded") >= _TOLD_BY_TASK, column("z_task"), np.nan)
     put("slow_run", known * np.maximum(np.fmin(surprise / above, of_task), 0))
     put("fast_run", known * ended * (1 - failed) * np.maximum(np.fmin(-surprise / below, -of_task), 0))
+    put("long_wait", np.maximum(column("excess_wait"), 0))
     put("near_sla", known * np.maximum(column("to_sla") + 3.0, 0))
     put("excess_retries", np.maximum(column("excess_retries"), 0))
     put("error_in_success", ended * (1 - failed) * column("error_message"))

@@ -28,13 +28,13 @@ class Correction:
 
     def to_arrays(self, prefix: str) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays of an artifact."""
-        return {f"{prefix}.base": np.array([self.slope, self.intercept]), **self.booster.to_arrays(prefix)}
+        return {f"{prefix}.log_odds": np.array([self.slope, self.intercept]), **self.booster.to_arrays(prefix)}
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, npt.NDArray[Any]], prefix: str, columns: int) -> "Correction":
         """Read and check the arrays of an artifact whose rows have `columns` rarities. Raises `ArtifactRefused`."""
         try:
-            slope, intercept = (float(v) for v in arrays[f"{prefix}.base"])
+            slope, intercept = (float(v) for v in arrays[f"{prefix}.log_odds"])
         except (KeyError, ValueError) as error:
             raise ArtifactRefused(f"{prefix} is incomplete: {error}", remedy="train the model again") from error
         booster = PackedBooster.from_arrays(arrays, prefix)

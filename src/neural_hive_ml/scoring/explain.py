@@ -63,6 +63,10 @@ def words_for(
     match signal.name:
         case "near_sla":
             return f"{verb} {span(took)}, {math.exp(feature('to_sla')):.0%} of its SLA timeout"
+        case "long_wait":
+            wait = math.expm1(feature("log_wait"))
+            usual = math.expm1(feature("log_wait") - feature("excess_wait"))
+            more = f"waited {span(wait)}, {factor(wait / max(usual, 1))} this task's usual wait of {span(usual)}"
         case "excess_retries":
             retries, mean = math.expm1(feature("log_retries")), math.expm1(feature("task_retries"))
             more = f"{retries:.0f} retries; this task's mean is {mean:.1f}"

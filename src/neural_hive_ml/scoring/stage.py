@@ -85,7 +85,7 @@ class StageDetector:
         if whole.columns != len(positions) or not (0 < slope < np.inf and np.isfinite(intercept)):
             raise ArtifactRefused(f"{stage} arrays do not fit each other", remedy="train the model again")
         correction = None
-        if f"{stage}.learned.base" in arrays:
+        if f"{stage}.learned.log_odds" in arrays:
             correction = Correction.from_arrays(arrays, f"{stage}.learned", len(positions) + 1)
         return StageDetector(positions, tails, whole, whole_tail, slope, intercept, correction)
 

@@ -27,7 +27,7 @@ from neural_hive_ml.training.quantiles import FittedQuantiles, fit_quantiles
 from neural_hive_ml.training.request import Candidate, Progress, TrainingRequest, silent
 from neural_hive_ml.training.split import TimeSplit, split_by_time
 from neural_hive_ml.training.stage_detector import ForestSettings
-from neural_hive_ml.training.stages import fit_stages
+from neural_hive_ml.training.stages import check_verdicts, fit_stages
 
 Floats = npt.NDArray[np.float64]
 _SIX_HOURS_MS = 21_600_000
@@ -53,6 +53,8 @@ def train_anomaly(columns: TicketColumns, request: TrainingRequest, progress: Pr
     progress(
         f"anomaly: {int((judged.part == 0).sum()):,} rows to learn from, {int((judged.kind != '').sum()):,} of anomalies"
     )
+    if algorithm == "learned":
+        check_verdicts(judged)
     signals = behaviour.signals(judged.frame.rows, frozen.quantiles.log_quantiles(judged.frame.rows))
     fitted = fit_stages(signals, judged, algorithm, request.seed, ForestSettings.of(request.parameters))
     provenance = {**frozen.provenance, **fitted.provenance}

@@ -29,6 +29,7 @@ class JudgedRows:
     """
 
     frame: FeatureFrame
+    ticket_id: npt.NDArray[np.object_]
     kind: npt.NDArray[np.object_]
     verdict: npt.NDArray[np.int8]
     part: npt.NDArray[np.int8]
@@ -67,6 +68,7 @@ def judged_rows(
     )
     return JudgedRows(
         frame,
+        injected.columns.ticket_id[frame.ticket],
         kind[frame.ticket],
         verdict[frame.ticket],
         _part(created, frame.at_ms, split),

@@ -1,6 +1,7 @@
 """Where a model comes from: data, seed, environment; logged with it, so that one command makes it again."""
 
 import platform
+from hashlib import sha256
 from importlib import metadata
 from typing import Any
 
@@ -33,6 +34,9 @@ def lineage_of(columns: TicketColumns, request: TrainingRequest, split: TimeSpli
         "libraries": _versions(),
         "reproduce": _command(request),
     }
+    if request.labels:
+        told = "\n".join(f"{x.ticket_id} {x.anomaly} {x.at_ms}" for x in request.labels)
+        lineage |= {"verdicts": len(request.labels), "verdicts_digest": sha256(told.encode()).hexdigest()}
     if split is not None:
         lineage["validation_from"] = iso(split.validation_from_ms)
         lineage["holdout_from"] = iso(split.holdout_from_ms)

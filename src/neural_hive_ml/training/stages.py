@@ -15,6 +15,8 @@ from neural_hive_ml.training.stage_detector import ForestSettings, fit_stage
 from neural_hive_ml.training.threshold import choose_threshold, fit_curve
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.intp]
 
 
 @dataclass(slots=True)
@@ -35,31 +37,29 @@ def fit_stages(
     Raises
     ------
     NotEnoughData
-        For too few rows, and for `learned` with too few verdicts before the hold-out, with the number missing.
+        For too few rows.
     """
     taught = (judged.verdict >= 0) & (judged.part >= 0) & (judged.part < 2)
-    if algorithm == "learned":
-        _check_verdicts(judged)
     out = FittedStages()
     stage_names = np.array(behaviour.STAGES)[judged.frame.stage]
     for stage in behaviour.STAGES:
         mine = stage_names == stage
-        # What people called an anomaly is not learned as normal, and what was learned from sets no threshold.
+        # What people called an anomaly is not learned as normal.
         normal = mine & (judged.part == 0) & (judged.label == 0)
         chosen_on = mine & (judged.part == 1)
         detector, library = fit_stage(signals[normal], stage, seed, algorithm, forest)
         kind = "autoencoder" if algorithm == "autoencoder" else "forest"
         out.provenance[f"{kind}-{stage}.skops"] = library
+        label = judged.label[chosen_on]
+        raw = detector.raw(detector.rarities(signals[chosen_on]))
         if algorithm == "learned":
-            chosen_on &= ~taught
-            detector, library = _taught(detector, signals, judged, mine & taught, chosen_on, seed)
+            detector, raw, library = _taught(detector, signals, judged, mine & taught, chosen_on, seed)
             out.provenance[f"learned-{stage}.ubj"] = library
-        _choose(out, stage, detector, signals[chosen_on], judged.label[chosen_on])
+        _choose(out, stage, detector, raw, label)
     return out
 
 
-def _choose(out: FittedStages, stage: str, detector: StageDetector, signals: Floats, label: Floats) -> None:
-    raw = detector.raw(detector.rarities(signals))
+def _choose(out: FittedStages, stage: str, detector: StageDetector, raw: Floats, label: Floats) -> None:
     detector = detector.with_curve(*fit_curve(label, raw))
     chosen = choose_threshold(label, raw)
     out.detectors[stage] = detector
@@ -70,21 +70,37 @@ def _choose(out: FittedStages, stage: str, detector: StageDetector, signals: Flo
 
 
 def _taught(
-    detector: StageDetector,
-    signals: Floats,
-    judged: JudgedRows,
-    taught: npt.NDArray[np.bool_],
-    chosen_on: npt.NDArray[np.bool_],
-    seed: int,
-) -> tuple[StageDetector, bytes]:
-    curve = fit_curve(judged.label[chosen_on], detector.raw(detector.rarities(signals[chosen_on])))
-    rarities = detector.rarities(signals[taught])
-    anomaly = (judged.verdict[taught] == 1).astype(np.float64)
-    correction, library = fit_correction(rarities, detector.raw(rarities), anomaly, curve, seed)
-    return replace(detector, correction=correction), library
+    detector: StageDetector, signals: Floats, judged: JudgedRows, taught: Bools, chosen_on: Bools, seed: int
+) -> tuple[StageDetector, Floats, bytes]:
+    """Return the detector corrected by all verdicts, its raw scores of the rows that choose the threshold, XGBoost's model.
+
+    A row of those that people judged is scored by a correction that has not seen its half of the verdicts: scored by one
+    that has, it would look easier than it was; left out, the hard ones would be missing.
+    """
+    plain = detector.raw(detector.rarities(signals[chosen_on]))
+    curve = fit_curve(judged.label[chosen_on], plain)
+    where = np.flatnonzero(taught)
+
+    def corrected(rows: Ints) -> tuple[StageDetector, bytes]:
+        rarities = detector.rarities(signals[rows])
+        anomaly = (judged.verdict[rows] == 1).astype(np.float64)
+        correction, library = fit_correction(rarities, detector.raw(rarities), anomaly, curve, seed)
+        return replace(detector, correction=correction), library
+
+    final, library = corrected(where)
+    raw = np.full(len(signals), np.nan)
+    raw[chosen_on] = final.raw(final.rarities(signals[chosen_on]))
+    # Halves in turn by place, so that both are of the same time; rows of one ticket have one place a stage.
+    for half in (0, 1):
+        held = np.intersect1d(where[half::2], np.flatnonzero(chosen_on))
+        if len(held):
+            other, _ = corrected(where[1 - half :: 2])
+            raw[held] = other.raw(other.rarities(signals[held]))
+    return final, raw[chosen_on], library
 
 
-def _check_verdicts(judged: JudgedRows) -> None:
+def check_verdicts(judged: JudgedRows) -> None:
+    """Raise `NotEnoughData` with the number missing when people judged too few tickets before the hold-out."""
     # One row a ticket: each has a row of its creation.
     mine = (judged.frame.stage == 0) & (judged.part >= 0) & (judged.part < 2)
     anomalies, normals = int((judged.verdict[mine] == 1).sum()), int((judged.verdict[mine] == 0).sum())

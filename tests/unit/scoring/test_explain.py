@@ -15,6 +15,7 @@ MINUTE = math.log1p(60_000.0)
 EXPECTED = {
     "slow_run": "took 10 min, 10x the forecast of 1 min, 5x this task's median of 2 min",
     "fast_run": "took 10 min, 10x the forecast of 1 min, 5x this task's median of 2 min",
+    "long_wait": "waited 10 min, 10x this task's usual wait of 1 min",
     "near_sla": "took 10 min, 50% of its SLA timeout",
     "excess_retries": "7 retries; this task's mean is 0.5",
     "error_in_success": "completed although it carries an error",
@@ -35,7 +36,8 @@ def row(**features: float) -> np.ndarray:
     out = np.zeros(len(NAMES))
     values = {
         "log_duration": math.log1p(600_000), "is_ended": 1.0, "task_median": math.log1p(120_000),
-        "task_succeeded": math.log1p(9), "to_sla": math.log(0.5), "log_retries": math.log1p(7),
+        "task_succeeded": math.log1p(9), "to_sla": math.log(0.5), "log_wait": math.log1p(600_000),
+        "excess_wait": math.log1p(600_000) - MINUTE, "log_retries": math.log1p(7),
         "task_retries": math.log1p(0.5), **{f"parameter_{k}": math.log1p(1000 * k) for k in range(1, 9)},
     } | features  # fmt: skip
     for name, value in values.items():
