@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-# Fewer settled verdicts than this, or fewer of either answer, teach a detector nothing that holds: with 200 it was worse
-# than the forest on every log that we tried, with 1,000 better (`python -m benchmarks.anomaly`).
+# Fewer settled verdicts than this, or fewer of either answer, teach a detector nothing that holds: with 200 its F1 was below
+# the forest's on every log that we tried, with 1,000 its average precision above (`python -m benchmarks.anomaly`).
 FEWEST_VERDICTS = 500
 FEWEST_OF_EACH = 30
 
