@@ -21,6 +21,7 @@ class Link:
     target: int
     port: int = field(default_factory=free_port)
     fault: Fault = "none"
+    slow_seconds: float = SLOW_SECONDS
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _server: "asyncio.Server | None" = None
     _writers: "set[asyncio.StreamWriter]" = field(default_factory=set)
@@ -64,7 +65,7 @@ class Link:
                 while self.fault == "black hole":
                     await asyncio.sleep(0.05)
                 if self.fault == "slow":
-                    await asyncio.sleep(SLOW_SECONDS)
+                    await asyncio.sleep(self.slow_seconds)
                 sink.write(piece)
                 await sink.drain()
         sink.close()
@@ -81,9 +82,9 @@ class Link:
 
 
 @contextmanager
-def linked(target: int) -> Iterator[Link]:
+def linked(target: int, slow_seconds: float = SLOW_SECONDS) -> Iterator[Link]:
     """Run a link to a port of this machine."""
-    link = Link(target)
+    link = Link(target, slow_seconds=slow_seconds)
     thread = threading.Thread(target=link.run, daemon=True)
     thread.start()
     link.become("none")
