@@ -81,7 +81,21 @@ static PyObject *booster(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+static PyObject *rarity(PyObject *self, PyObject *args) {
+    Py_buffer b[5]; /* x, knots, slope, orders, out */
+    double most;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*w*d", &b[0], &b[1], &b[2], &b[3], &b[4], &most)) return NULL;
+    Py_ssize_t m = b[2].len / 8, levels = b[3].len / 8, rows = m > 0 ? b[0].len / (8 * m) : 0;
+    int bad = wrong(&b[1], m * levels * 8, "knots") || wrong(&b[4], rows * m * 8, "out") || wrong(&b[3], 8, "orders");
+    if (!bad) hive_rarity(rows, m, levels, b[0].buf, b[1].buf, b[2].buf, b[3].buf, most, b[4].buf);
+    release(b, 5);
+    if (bad) return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
+    {"rarity", rarity, METH_VARARGS, "rarity(x, knots, slope, orders, out, most)"},
     {"forest", forest, METH_VARARGS, "forest(x, roots, threshold, feature, child, path, out, columns, depth)"},
     {"booster", booster, METH_VARARGS, "booster(x, roots, depths, group, base, threshold, feature, child, default_left, leaf, out, columns)"},
     {"replay", replay, METH_VARARGS, "replay(kind, stage, emit, apply, at_ms, slots, raw, full, slim, pairs, hours, out, columns)"},

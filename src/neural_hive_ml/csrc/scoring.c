@@ -63,3 +63,22 @@ void hive_booster(int64_t rows, int64_t columns, const float *x, int64_t trees, 
         }
     }
 }
+
+void hive_rarity(int64_t rows, int64_t m, int64_t levels, const double *x, const double *knots, const double *slope,
+                 const double *orders, double most, double *out) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < m; j++) {
+            const double *k = knots + j * levels;
+            double v = x[i * m + j], rarity = 0.0;
+            int64_t reached = 0, last = levels - 1;
+            while (reached < levels && k[reached] < v) reached++;
+            if (v > k[last]) rarity = orders[last] + (v - k[last]) * slope[j];
+            else if (v > k[0]) {
+                int64_t low = reached > 0 ? reached - 1 : 0, high = reached < last ? reached : last;
+                double span = k[high] - k[low], share = span > 0 ? (v - k[low]) / span : 0.0;
+                share = share < 0 ? 0.0 : share > 1 ? 1.0 : share;
+                rarity = orders[low] + share * (orders[high] - orders[low]);
+            }
+            out[i * m + j] = rarity < 0 ? 0.0 : rarity > most ? most : rarity;
+        }
+}

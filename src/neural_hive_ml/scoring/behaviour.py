@@ -70,6 +70,28 @@ _POSITION = {name: i for i, name in enumerate(NAMES)}
 # The log share (negated) that a combination has where nothing was seen yet.
 _NEVER_SEEN = float(np.log(2.0))
 
+# Signals that are a column, or its negative, as far as it lies above a number: signal, column, sign, number. How strange a
+# combination is, is told only as far as there is a history that could know better: a task's first ticket is a case of its
+# own, not an anomaly.
+_ONE_SIDED: Final = (
+    ("long_wait", "excess_wait", 1.0, 0.0),
+    ("excess_retries", "excess_retries", 1.0, 0.0),
+    ("strange_capabilities", "capabilities_familiar", -1.0, _NEVER_SEEN),
+    ("strange_risk", "risk_familiar", -1.0, _NEVER_SEEN),
+    ("strange_hour_for_task", "task_hour_familiar", -1.0, 0.0),
+    ("strange_hour_for_owner", "owner_hour_familiar", -1.0, 0.0),
+    ("owner_burst", "owner_burst", 1.0, 0.0),
+    ("task_burst", "task_burst", 1.0, 0.0),
+    ("same_burst", "same_burst", 1.0, 0.0),
+)
+_ONE_SIDED_OUT = np.array([_POSITION[name] for name, _, _, _ in _ONE_SIDED])
+_ONE_SIDED_IN = np.array([INDEX[column] for _, column, _, _ in _ONE_SIDED])
+_ONE_SIDED_SIGN = np.array([sign for _, _, sign, _ in _ONE_SIDED])
+_ONE_SIDED_FROM = np.array([start for _, _, _, start in _ONE_SIDED])
+_PARAMETERS_IN = np.array([INDEX[f"parameter_{k + 1}"] for k in _SLOTS])
+_HIGH_OUT = np.array([_POSITION[f"parameter_{k + 1}_high"] for k in _SLOTS])
+_LOW_OUT = np.array([_POSITION[f"parameter_{k + 1}_low"] for k in _SLOTS])
+
 
 def positions(stage: str) -> npt.NDArray[np.intp]:
     """Return the columns of the signals that are known at a stage."""
@@ -99,22 +121,10 @@ def signals(rows: Floats, log_quantiles: Floats) -> Floats:
     of_task = np.where(column("task_succeeded") >= _TOLD_BY_TASK, column("z_task"), np.nan)
     put("slow_run", known * np.maximum(np.fmin(surprise / above, of_task), 0))
     put("fast_run", known * ended * (1 - failed) * np.maximum(np.fmin(-surprise / below, -of_task), 0))
-    put("long_wait", np.maximum(column("excess_wait"), 0))
     put("near_sla", known * np.maximum(column("to_sla") + 3.0, 0))
-    put("excess_retries", np.maximum(column("excess_retries"), 0))
     put("error_in_success", ended * (1 - failed) * column("error_message"))
-    # How strange a combination is, told only as far as there is a history that could know better: a task's first
-    # ticket is a case of its own, not an anomaly.
-    put("strange_capabilities", np.maximum(-column("capabilities_familiar") - _NEVER_SEEN, 0))
-    put("strange_risk", np.maximum(-column("risk_familiar") - _NEVER_SEEN, 0))
     put("strange_size", np.abs(column("parameter_size_z")))
-    put("strange_hour_for_task", np.maximum(-column("task_hour_familiar"), 0))
-    put("strange_hour_for_owner", np.maximum(-column("owner_hour_familiar"), 0))
-    put("owner_burst", np.maximum(column("owner_burst"), 0))
-    put("task_burst", np.maximum(column("task_burst"), 0))
-    put("same_burst", np.maximum(column("same_burst"), 0))
-    for k in _SLOTS:
-        size = column(f"parameter_{k + 1}")
-        put(f"parameter_{k + 1}_high", size)
-        put(f"parameter_{k + 1}_low", -size)
+    out[:, _ONE_SIDED_OUT] = np.maximum(_ONE_SIDED_SIGN * rows[:, _ONE_SIDED_IN] - _ONE_SIDED_FROM, 0)
+    sizes = rows[:, _PARAMETERS_IN]
+    out[:, _HIGH_OUT], out[:, _LOW_OUT] = sizes, -sizes
     return out

@@ -11,6 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+try:
+    from neural_hive_ml import _kernels
+except ImportError:  # no C compiler at installation: NumPy gives the same numbers, slower
+    _kernels = None  # type: ignore[assignment]
+
+COMPILED = _kernels is not None
 Floats = npt.NDArray[np.float64]
 # Exceedance probabilities at which the tail is remembered.
 LEVELS = np.array([0.5, 0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005, 0.003, 0.002, 0.001, 0.0005, 0.0002, 0.0001])
@@ -35,7 +41,7 @@ class Tails:
         ValueError
             When they are of another shape, fall, or are no numbers.
         """
-        tails = Tails(np.asarray(knots, dtype=np.float64), np.asarray(slope, dtype=np.float64))
+        tails = Tails(np.ascontiguousarray(knots, dtype=np.float64), np.ascontiguousarray(slope, dtype=np.float64))
         if tails.knots.shape != (signals, len(LEVELS)) or tails.slope.shape != (signals,):
             raise ValueError(f"tails of shape {tails.knots.shape}, {tails.slope.shape} for {signals} signals")
         rising = bool((np.diff(tails.knots, axis=1) >= 0).all() and np.isfinite(tails.knots).all())
@@ -43,9 +49,13 @@ class Tails:
             raise ValueError("tails that do not rise")
         return tails
 
-    def rarity(self, signals: Floats) -> Floats:
+    def rarity(self, signals: Floats, *, compiled: bool = COMPILED) -> Floats:
         """Return [n, m] decimal orders of rarity in [0, MOST] of signals [n, m]."""
         out = np.empty(signals.shape)
+        if compiled:
+            x = np.ascontiguousarray(signals, dtype=np.float64)
+            _kernels.rarity(x, self.knots, self.slope, _ORDERS, out, MOST)
+            return out
         for begin in range(0, len(signals), _BLOCK):
             out[begin : begin + _BLOCK] = self._rarity(signals[begin : begin + _BLOCK])
         return np.clip(out, 0.0, MOST)

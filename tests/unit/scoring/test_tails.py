@@ -55,3 +55,13 @@ def test_signals_do_not_mix() -> None:
     together = fit_tails(x, np.full(3, 0.5)).rarity(x)
     for j in range(3):
         assert np.array_equal(together[:, j], rarity(fit_tails(x[:, j : j + 1], SCALE), x[:, j]))
+
+
+@given(st.integers(1, 5), st.integers(0, 40), st.integers(0, 2**32 - 1))
+def test_the_kernel_is_the_definition_to_the_last_bit(signals: int, rows: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    # Few distinct values, so that knots coincide and signals lie upon them.
+    seen = np.round(rng.normal(size=(200, signals)) * rng.choice([0.0, 1.0, 5.0], signals), 1)
+    tails = fit_tails(seen, np.full(signals, 0.5))
+    asked = np.vstack([np.round(rng.normal(size=(rows, signals)) * 8, 1), seen[:5], np.full((1, signals), 1e300)])
+    assert tails.rarity(asked).tobytes() == tails.rarity(asked, compiled=False).tobytes()
