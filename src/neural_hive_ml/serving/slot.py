@@ -1,7 +1,7 @@
 """A model slot: what serves now, swapped whole, after verification, while the old one goes on serving."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -44,6 +44,10 @@ class RefreshResult:
     kind: str = ""
 
 
+def nothing(_: LoadedModel) -> None:
+    """A model needs nothing else."""
+
+
 @dataclass(slots=True)
 class ModelSlot:
     """What an alias of one registered model points to. `current` is read without a lock; `refresh` runs in one thread at
@@ -64,14 +68,16 @@ class ModelSlot:
     refused: frozenset[str] = frozenset()
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def refresh(self) -> RefreshResult:
+    def refresh(self, prepare: Callable[[LoadedModel], None] = nothing) -> RefreshResult:
         """Look at the source and swap when another version is published and verifies. Never raises for the expected.
+
+        `prepare` gets a model that is about to answer, so that what it needs is there before its first answer.
 
         A version that was refused is not tried again until another is published. When nothing serves yet, the last known
         good artifact of this disk serves while the source is asked: one that says nothing must not delay the start.
         """
         with self._lock:
-            started = self.current is None and self.alias == CHAMPION and self._start_from_disk()
+            started = self.current is None and self.alias == CHAMPION and self._start_from_disk(prepare)
             try:
                 published = self.source.current(self.name, self.alias)
             except RegistryUnavailable as error:
@@ -88,7 +94,7 @@ class ModelSlot:
                 return RefreshResult("swapped" if started else "unchanged")
             if published.digest in self.refused:
                 return RefreshResult("failed", self.failure, "refused_before")
-            return self._load(published)
+            return self._load(published, prepare)
 
     def _nothing_published(self) -> RefreshResult:
         if self.alias == CHAMPION:
@@ -96,7 +102,7 @@ class ModelSlot:
         held, self.current, self.failure = self.current, None, ""
         return RefreshResult("unchanged" if held is None else "withdrawn")
 
-    def _load(self, published: Published) -> RefreshResult:
+    def _load(self, published: Published, prepare: Callable[[LoadedModel], None]) -> RefreshResult:
         try:
             obtained = self.cache.obtain(self.source, published)
             artifact = self._verify(obtained.checked)
@@ -110,7 +116,9 @@ class ModelSlot:
         if obtained.reason:
             log.warning("serving.cache_not_written", model=self.name, reason=obtained.reason)
         now_ms = self.clock.now_ms()
-        self.current = LoadedModel(artifact, published, "registry", now_ms)
+        loaded = LoadedModel(artifact, published, "registry", now_ms)
+        prepare(loaded)
+        self.current = loaded
         self.failure = ""
         note = self.cache.confirm(published, now_ms=now_ms)
         if note:
@@ -124,7 +132,7 @@ class ModelSlot:
         )
         return RefreshResult("swapped")
 
-    def _start_from_disk(self) -> bool:
+    def _start_from_disk(self, prepare: Callable[[LoadedModel], None]) -> bool:
         good = self.cache.last(self.name)
         if good is None:
             return False
@@ -134,7 +142,9 @@ class ModelSlot:
             log.warning("serving.last_known_good_refused", model=self.name, reason=str(error))
             return False
         published = Published(good.name, good.version, good.digest, good.alias, "last known good")
-        self.current = LoadedModel(artifact, published, "last_known_good", good.kept_at_ms)
+        loaded = LoadedModel(artifact, published, "last_known_good", good.kept_at_ms)
+        prepare(loaded)
+        self.current = loaded
         log.info(
             "serving.from_last_known_good",
             model=self.name,

@@ -13,7 +13,7 @@ from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.observability.metrics import PredictingMetrics
 from neural_hive_ml.scoring.anomaly import AnomalyScorer
 from neural_hive_ml.scoring.duration import DurationScorer
-from neural_hive_ml.serving.slot import LoadedModel, ModelSlot, RefreshResult
+from neural_hive_ml.serving.slot import LoadedModel, ModelSlot, RefreshResult, nothing
 from neural_hive_ml.serving.statistics_source import LiveStatistics
 
 log = structlog.get_logger("serving")
@@ -63,7 +63,7 @@ class ModelWatch:
 
     def _refresh(self, slot: ModelSlot) -> dict[str, object]:
         try:
-            result = slot.refresh()
+            result = slot.refresh(self._feed if slot.alias == CHAMPION else nothing)
         except Exception as error:
             # What nobody foresaw about one model must not keep the others from being looked at.
             log.exception("serving.refresh_failed", model=slot.name, alias=slot.alias)
@@ -71,8 +71,8 @@ class ModelWatch:
         loaded = slot.current
         self._show_source(slot, result)
         if loaded is not None:
-            if slot.alias == CHAMPION:
-                self._feed(loaded, swapped=result.outcome == "swapped")
+            if slot.alias == CHAMPION and result.outcome == "swapped":
+                self.metrics.swaps.inc(loaded.published.name)
             self._show_model(slot, loaded)
         elif result.outcome == "withdrawn":
             self.metrics.model_version.clear(slot.name, slot.alias)
@@ -80,15 +80,11 @@ class ModelWatch:
         version = loaded.published.version if loaded else None
         return {"outcome": result.outcome, "reason": result.reason, "version": version}
 
-    def _feed(self, loaded: LoadedModel, *, swapped: bool) -> None:
-        """Features are the champion's: its snapshot begins the statistics, its binding reads them."""
+    def _feed(self, loaded: LoadedModel) -> None:
+        """Features are the champion's: its snapshot begins the statistics, its binding reads them, before it answers."""
         scorer = loaded.artifact.scorer
-        if isinstance(scorer, AnomalyScorer | DurationScorer) and (
-            swapped or self.statistics.current.as_of_ms == 0
-        ):
+        if isinstance(scorer, AnomalyScorer | DurationScorer):
             self.statistics.begin(Statistics.restore(loaded.artifact.model.statistics), scorer.binding)
-        if swapped:
-            self.metrics.swaps.inc(loaded.published.name)
 
     def _show_source(self, slot: ModelSlot, result: RefreshResult) -> None:
         if result.outcome == "failed" and result.kind not in {"", "refused_before"}:
