@@ -24,7 +24,8 @@ CORRECTIONS = (
         "sum by (model_type, is_anomaly) (rate(anomaly_detection_total[5m]))",
     ),
     Correction(
-        "anomaly_detection_latency_seconds{model_type, quantile}", "anomaly_detection_latency_seconds:quantile"
+        "anomaly_detection_latency_seconds{model_type, quantile}",
+        "max by (model_type, quantile) (anomaly_detection_latency_seconds)",
     ),
     Correction("model_drift_score{model_name}", "max by (model_name) (model_drift_score)"),
     Correction(

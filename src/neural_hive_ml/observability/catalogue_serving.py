@@ -30,7 +30,7 @@ GUIDE: Final = (
         "anomaly_detection_latency_seconds",
         "histogram",
         "Time from a decoded ticket to its verdict, features included. The guide's quantile view is the recording "
-        "rule anomaly_detection_latency_seconds:quantile.",
+        "rule of this name with the label quantile.",
         GUARD,
         (of.MODEL_TYPE,),
         "seconds",
