@@ -22,6 +22,7 @@ from neural_hive_ml.scoring.packed import PackedModel
 from neural_hive_ml.scoring.stage import StageDetector
 
 Floats = npt.NDArray[np.float64]
+_ENDED_COLUMN, _RUNNING_COLUMN = INDEX["is_ended"], INDEX["is_running"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,8 @@ class AnomalyScorer:
         """Judge one feature row [COLUMN_COUNT] and say why."""
         rows = row[None]
         log_quantiles = self.duration.log_quantiles(rows)
-        signals = behaviour.signals(rows, log_quantiles)
-        name = str(stages_of(rows)[0])
+        signals = behaviour.signals_of(row, log_quantiles[0])
+        name = stage_of(row)
         detector = self.stages[name]
         rarities = detector.rarities(signals)
         score = float(detector.probability(detector.raw(rarities))[0])
@@ -142,6 +143,13 @@ def stages_of(rows: Floats) -> npt.NDArray[np.str_]:
     """Return the stage name of each row, from its own flags."""
     ended, running = rows[:, INDEX["is_ended"]] > 0, rows[:, INDEX["is_running"]] > 0
     return np.where(ended, behaviour.ENDED, np.where(running, behaviour.RUNNING, behaviour.CREATED))
+
+
+def stage_of(row: Floats) -> str:
+    """Return the stage name of one row."""
+    if row[_ENDED_COLUMN] > 0:
+        return behaviour.ENDED
+    return behaviour.RUNNING if row[_RUNNING_COLUMN] > 0 else behaviour.CREATED
 
 
 def severity(score: float, threshold: float) -> str:

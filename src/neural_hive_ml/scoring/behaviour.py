@@ -91,6 +91,23 @@ _ONE_SIDED_FROM = np.array([start for _, _, _, start in _ONE_SIDED])
 _PARAMETERS_IN = np.array([INDEX[f"parameter_{k + 1}"] for k in _SLOTS])
 _HIGH_OUT = np.array([_POSITION[f"parameter_{k + 1}_high"] for k in _SLOTS])
 _LOW_OUT = np.array([_POSITION[f"parameter_{k + 1}_low"] for k in _SLOTS])
+_ONE_SIDED_PLACES: Final = tuple(
+    (_POSITION[name], INDEX[column], sign, start) for name, column, sign, start in _ONE_SIDED
+)
+_FIRST_PARAMETER, _FIRST_HIGH, _FIRST_LOW = (
+    INDEX["parameter_1"],
+    _POSITION["parameter_1_high"],
+    _POSITION["parameter_1_low"],
+)
+_KNOWN, _ENDED_COLUMN, _FAILED, _ERROR = (
+    INDEX[n] for n in ("has_duration", "is_ended", "failed", "error_message")
+)
+_LOG_DURATION, _TASK_SUCCEEDED, _Z_TASK, _TO_SLA, _PARAMETER_SIZE_Z = (
+    INDEX[n] for n in ("log_duration", "task_succeeded", "z_task", "to_sla", "parameter_size_z")
+)
+_SLOW_RUN, _FAST_RUN, _NEAR_SLA, _ERROR_IN_SUCCESS, _STRANGE_SIZE = (
+    _POSITION[n] for n in ("slow_run", "fast_run", "near_sla", "error_in_success", "strange_size")
+)
 
 
 def positions(stage: str) -> npt.NDArray[np.intp]:
@@ -128,3 +145,33 @@ def signals(rows: Floats, log_quantiles: Floats) -> Floats:
     sizes = rows[:, _PARAMETERS_IN]
     out[:, _HIGH_OUT], out[:, _LOW_OUT] = sizes, -sizes
     return out
+
+
+def signals_of(row: Floats, log_quantiles: Floats) -> Floats:
+    """Return [1, len(SIGNALS)] for one row: what `signals` says, bit for bit, in plain numbers.
+
+    A dozen array calls cost a service more than the sums themselves; additions and comparisons are the same in both.
+    """
+    at = row.tolist()
+    low, middle, high = log_quantiles.tolist()
+    out = [0.0] * len(SIGNALS)
+    out[_STRANGE_SIZE] = abs(at[_PARAMETER_SIZE_Z])
+    for place, column, sign, start in _ONE_SIDED_PLACES:
+        out[place] = max(sign * at[column] - start, 0.0)
+    for k in _SLOTS:
+        size = at[_FIRST_PARAMETER + k]
+        out[_FIRST_HIGH + k], out[_FIRST_LOW + k] = size, -size
+    known, succeeded = at[_KNOWN], at[_ENDED_COLUMN] * (1 - at[_FAILED])
+    out[_ERROR_IN_SUCCESS] = succeeded * at[_ERROR]
+    if known:
+        surprise = at[_LOG_DURATION] - middle
+        slow, fast = (
+            surprise / (max(high - middle, _LEAST_SPREAD) / _SIGMAS),
+            -surprise / (max(middle - low, _LEAST_SPREAD) / _SIGMAS),
+        )
+        if at[_TASK_SUCCEEDED] >= _TOLD_BY_TASK:
+            slow, fast = min(slow, at[_Z_TASK]), min(fast, -at[_Z_TASK])
+        out[_SLOW_RUN] = known * max(slow, 0.0)
+        out[_FAST_RUN] = known * succeeded * max(fast, 0.0)
+        out[_NEAR_SLA] = known * max(at[_TO_SLA] + 3.0, 0.0)
+    return np.array([out])

@@ -49,7 +49,7 @@ class DurationQuantiles:
         out[:, 2] += self.widen[1]
         out[:, 0] = np.minimum(out[:, 0], out[:, 1])
         out[:, 2] = np.maximum(out[:, 2], out[:, 1])
-        return np.clip(out, _LOW, _HIGH)
+        return np.minimum(np.maximum(out, _LOW), _HIGH)
 
     def to_arrays(self, prefix: str) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays of an artifact."""

@@ -36,7 +36,7 @@ class StageDetector:
         """Return [n, m + 1]: the rarity of each known signal and, last, of the row as a whole."""
         each = self.tails.rarity(signals[:, self.positions])
         whole = self.whole_tail.rarity(self.whole.score(each)[:, None])
-        return np.hstack([each, whole])
+        return np.concatenate((each, whole), axis=1)
 
     def raw(self, rarities: Floats) -> Floats:
         """Return [n]: the greatest rarity and half of the second, as corrected by verdicts where there were any."""
@@ -46,7 +46,9 @@ class StageDetector:
 
     def probability(self, raw: Floats) -> Floats:
         """Map raw scores to [0, 1], increasing."""
-        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(self.slope * raw + self.intercept, -500, 500))))
+        return np.asarray(
+            1.0 / (1.0 + np.exp(-np.minimum(np.maximum(self.slope * raw + self.intercept, -500), 500)))
+        )
 
     def with_curve(self, slope: float, intercept: float) -> "StageDetector":
         """Return the same detector with another curve to [0, 1]."""
