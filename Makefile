@@ -47,7 +47,18 @@ test: setup-dev check  ## everything: real servers, real browser, the guide end 
 bench: bench-speed bench-quality  ## all benchmarks
 bench-speed: setup-dev
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.features
+	$(BIN)/python -m benchmarks.start
+	$(BIN)/python -m benchmarks.stream
+	$(BIN)/python -m benchmarks.bulk
+	$(BIN)/python -m benchmarks.parity
+	$(BIN)/python -m benchmarks.backup
+	$(BIN)/python -m benchmarks.faults
+	$(BIN)/python -m benchmarks.chaos
 	$(BIN)/python -m benchmarks.fuzz
+	scripts/install_bench_peers.sh
+	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.scale
 bench-quality: setup-dev
 	$(BIN)/python -m benchmarks.quality
 	$(BIN)/python -m benchmarks.anomaly
@@ -55,6 +66,8 @@ bench-quality: setup-dev
 	$(BIN)/python -m benchmarks.gate
 	$(BIN)/python -m benchmarks.drift
 	$(BIN)/python -m benchmarks.load
+	$(BIN)/python -m benchmarks.policy
+	$(BIN)/python -m benchmarks.rollout
 
 generate: setup-dev  ## rewrite generated files (rules, dashboards, manifests, docs)
 	$(BIN)/hive-ml generate
