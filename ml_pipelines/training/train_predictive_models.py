@@ -5,9 +5,11 @@ import sys
 
 from _environment import use_checkout_environment
 
-use_checkout_environment(__file__)
+# Processes that run trials import this file again.
+if __name__ == "__main__":
+    use_checkout_environment(__file__)
 
-from neural_hive_ml.cli.app import run  # noqa: E402 - the environment is settled first
-from neural_hive_ml.cli.train import train_command  # noqa: E402 - the environment is settled first
+    from neural_hive_ml.cli.app import run
+    from neural_hive_ml.cli.train import train_command
 
-sys.exit(run(train_command))
+    sys.exit(run(train_command))
