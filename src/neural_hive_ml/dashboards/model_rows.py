@@ -152,5 +152,30 @@ VERSIONS: Final = Row(
             ),
             "Share of shadow predictions in which both say the same.", "share", 8, least=0, most=1,
         ),
+        Panel(
+            "Shadow predictions lost", "timeseries",
+            (
+                Query(
+                    "sum by (model_name, reason) (rate(neural_hive_ml_shadow_lost_total[$__rate_interval]))",
+                    "{{model_name}}: {{reason}}",
+                ),
+            ),
+            "What a challenger should have said and did not: a failing one is aborted.", "per_second", 8, least=0,
+        ),
+        Panel(
+            "Rollout decisions", "timeseries",
+            (
+                Query(
+                    "max by (model_name, action) (neural_hive_ml_rollout_decisions_total)",
+                    "{{model_name}}: {{action}}",
+                ),
+            ),
+            "Promotions, aborts and rollbacks that automation carried out; the ledger has the reasons.", "count", 8,
+            least=0,
+        ),
+        Panel(
+            "Announcements", "timeseries", (Query("max by (result) (neural_hive_ml_announcements)", "{{result}}"),),
+            "Promotions and rollbacks told to people, waiting, or failed: those reached nobody.", "count", 8, least=0,
+        ),
     ),
 )  # fmt: skip

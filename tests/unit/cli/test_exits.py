@@ -175,11 +175,12 @@ def test_2_bad_usage(typed: Typed, filled: Path, case: str, monkeypatch: pytest.
     assert "Traceback" not in err
 
 
-def test_1_an_algorithm_that_cannot_be_trained(typed: Typed, filled: Path) -> None:
-    code, out, _ = typed(filled, *SCHEDULING, "--model-algorithm", "lightgbm", "--json")
+def test_3_an_algorithm_without_what_it_learns_from(typed: Typed, filled: Path) -> None:
+    # Verdicts are what it learns from, and there are none.
+    code, out, _ = typed(filled, "--model-type", "anomaly", "--model-algorithm", "learned", "--json")
     (model,) = json.loads(out)["models"]
-    assert (code, model["status"]) == (1, "failed")
-    assert "xgboost" in model["error"]
+    assert (code, model["status"]) == (3, "not_enough_data")
+    assert "verdicts" in model["error"]
 
 
 COMMANDS = {
