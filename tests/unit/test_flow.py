@@ -105,7 +105,7 @@ def test_one_failure_stops_no_other(flown: Workspace) -> None:
     said: list[str] = []
     requests = [
         asked(flown, "load", horizon_minutes=60),
-        asked(flown, algorithm="lightgbm"),
+        asked(flown, algorithm="arima"),
         asked(flown, min_samples=10_000),
         asked(flown),
     ]
