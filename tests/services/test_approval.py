@@ -22,7 +22,7 @@ from neural_hive_ml.ledger.event import personal
 from neural_hive_ml.state.embedded import EmbeddedStateStore
 from neural_hive_ml.state.port import Record
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("approval")]
 FEEDBACK = "/api/v1/feedback"
 KEYS = ",".join(
     f"{name}:{role}:{sha256(name.encode()).hexdigest()}"
@@ -171,7 +171,10 @@ def test_only_the_role_writes_and_reads_names(client: httpx.Client) -> None:
         (b"", 400, ""),
     ],
 )
-def test_what_is_no_verdict_is_told_so(client: httpx.Client, body: bytes, status: int, field: str) -> None:
+def test_what_is_no_verdict_is_told_so(
+    client: httpx.Client, folder: Path, body: bytes, status: int, field: str
+) -> None:
+    ask_for_reviews(folder)
     headers = {"authorization": "Bearer judge", "content-type": "application/json"}
     answer = client.post(FEEDBACK, content=body, headers=headers)
     assert (answer.status_code, answer.json().get("field", "")) == (status, field), answer.text

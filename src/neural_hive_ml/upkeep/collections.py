@@ -40,6 +40,7 @@ CARE: Final[dict[str, Care]] = {
     names.FEATURE_BASELINES: Care("", "searched"),
     names.RETRAINING_CONTROL: Care("", "never"),
     names.ALIAS_RECORDS: Care("", "never"),
+    names.FAMILY_CHOICES: Care("", "never"),
     names.LEDGER: Care("", "never"),
     names.LEASES: Care("", "never", backed_up=False),
 }
