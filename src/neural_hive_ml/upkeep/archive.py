@@ -6,7 +6,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import file_digest
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -109,7 +109,7 @@ def opened(source: Path) -> Iterator[Path]:
     with TemporaryDirectory(prefix="hive-restore-") as scratch:
         try:
             with tarfile.open(source) as tar:
-                tar.extractall(scratch, filter="data")
+                unpack(tar, scratch)
         except (tarfile.TarError, OSError, EOFError) as error:
             raise UsageError(f"{source} cannot be unpacked: {error}", remedy="fetch the backup again") from error
         yield Path(scratch)
@@ -123,3 +123,23 @@ def _files(folder: Path) -> dict[str, tuple[str, int]]:
             with path.open("rb") as stream:
                 found[name] = (file_digest(stream, "sha256").hexdigest(), path.stat().st_size)
     return found
+
+
+def unpack(tar: tarfile.TarFile, folder: Path) -> None:
+    """Write the plain files of an archive below a folder: no links, no devices, nothing outside of it.
+
+    `extractall`'s own filter is not in every Python 3.11. Raises `tarfile.TarError`.
+    """
+    for member in tar:
+        path = PurePosixPath(member.name)
+        if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.isdir()):
+            raise tarfile.TarError(f"{member.name!r} is no plain file of this archive")
+        target = folder / path
+        if member.isdir():
+            target.mkdir(parents=True, exist_ok=True)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        content = tar.extractfile(member)
+        assert content is not None, "a plain file has content"
+        with content, target.open("wb") as file:
+            shutil.copyfileobj(content, file)

@@ -28,6 +28,7 @@ from neural_hive_ml.serving.statistics_source import LiveStatistics
 from neural_hive_ml.state.embedded import EmbeddedStateStore
 from neural_hive_ml.tickets.embedded import EmbeddedTicketStore
 from neural_hive_ml.tickets.port import TicketWindow
+from neural_hive_ml.upkeep.archive import unpack
 from neural_hive_ml.upkeep.schema import STORES
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "release-0.1.0.tar.gz"
@@ -36,7 +37,7 @@ FIXTURE = Path(__file__).parents[2] / "fixtures" / "release-0.1.0.tar.gz"
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with tarfile.open(FIXTURE) as tar:
-        tar.extractall(tmp_path / "data", filter="data")
+        unpack(tar, tmp_path / "data")
     monkeypatch.setenv("HIVE_DATA_DIR", str(tmp_path / "data"))
     return tmp_path / "data"
 
