@@ -109,7 +109,7 @@ def opened(source: Path) -> Iterator[Path]:
     with TemporaryDirectory(prefix="hive-restore-") as scratch:
         try:
             with tarfile.open(source) as tar:
-                unpack(tar, scratch)
+                unpack(tar, Path(scratch))
         except (tarfile.TarError, OSError, EOFError) as error:
             raise UsageError(f"{source} cannot be unpacked: {error}", remedy="fetch the backup again") from error
         yield Path(scratch)
