@@ -104,7 +104,7 @@ class Approval:
             ),
             Endpoint(
                 "/api/v1/reviews/history", self.history, dict[str, Any], role=ROLE, counted_as="reviews",
-                parameters=(TICKET_ID,), statuses={404: "the ticket is not in the store"},
+                parameters=(TICKET_ID,), problems={404: "the ticket is not in the store"},
             ),
             Endpoint("/health", self.readiness, dict[str, Any], operational=True),
             Endpoint("/health/liveness", self.liveness, dict[str, str], operational=True),

@@ -43,7 +43,8 @@ class Endpoint:
 
     `role` None: anybody may call it; ``any``: whoever has a key. `counted_as` is the route label of the request
     metrics, None: not counted.
-    `answer` is the type of a good answer's JSON, or a media type; `statuses` are the further ones it may have.
+    `answer` is the type of a good answer's JSON, or a media type; `statuses` are the further ones it may have; `problems`
+    the errors (problem+json) of this route beside those that all such routes have.
     `operational` routes (health, metrics) can be moved to a port of their own.
     """
 
@@ -58,6 +59,7 @@ class Endpoint:
     example: Example = field(default_factory=Example)
     status: int = 200
     statuses: Mapping[int, str] = field(default_factory=dict)
+    problems: Mapping[int, str] = field(default_factory=dict)
     operational: bool = False
 
 

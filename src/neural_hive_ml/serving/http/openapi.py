@@ -25,6 +25,7 @@ _PROBLEMS: Final = {
     500: "a fault of the service, logged under the request's id",
     503: "what the answer needs does not answer, or not in time",
 }
+_PROBLEM_CONTENT: Final = {PROBLEM_JSON: {"schema": {"$ref": _REF.format(name="ProblemDocument")}}}
 
 
 class ProblemDocument(msgspec.Struct, frozen=True):
@@ -115,9 +116,15 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
         content = {_JSON: {"schema": _schema(endpoint.answer)}}
         if endpoint.example.answer is not None:
             content[_JSON]["example"] = endpoint.example.answer
-    good = {status: {"description": meaning, "content": content} for status, meaning in endpoint.statuses.items()}
-    responses: dict[int, Any] = {endpoint.status: {"description": "the answer", "content": content}, **good}
-    for status in _problems_of(endpoint):
+    responses: dict[int, Any] = {endpoint.status: {"description": "the answer", "content": content}}
+    common = _problems_of(endpoint)
+    for status, meaning in endpoint.statuses.items():
+        # A status of the route's own may also be an error of any route's: 503 is "not ready" and "not in time".
+        either = {**content, **_PROBLEM_CONTENT} if status in common else content
+        responses[status] = {"description": meaning, "content": either}
+    for status, meaning in endpoint.problems.items():
+        responses[status] = _problem(status, meaning)
+    for status in common:
         responses.setdefault(status, {"$ref": f"#/components/responses/{status}"})
     return {str(status): responses[status] for status in sorted(responses)}
 
@@ -138,10 +145,8 @@ def _problems_of(endpoint: Endpoint) -> set[int]:
 
 
 def _problem(status: int, meaning: str) -> dict[str, Any]:
-    return {
-        "description": meaning,
-        "content": {PROBLEM_JSON: {"schema": {"$ref": _REF.format(name="ProblemDocument")}}},
-    } | ({"headers": {"Retry-After": {"schema": {"type": "integer"}}}} if status == 429 else {})
+    told: dict[str, Any] = {"description": meaning, "content": _PROBLEM_CONTENT}
+    return told | ({"headers": {"Retry-After": {"schema": {"type": "integer"}}}} if status == 429 else {})
 
 
 def _schema(kind: Any) -> dict[str, Any]:
