@@ -7,7 +7,7 @@ from benchmarks.parity import compare
 
 def test_three_ways_one_answer(tmp_path: Path) -> None:
     """The full count, 10,000 tickets, is in `python -m benchmarks.parity`."""
-    rows = compare(tmp_path, 300, learned=1_500)
+    rows = compare(tmp_path, 300)
     assert [row.id for row in rows] == [
         "parity.anomaly.created", "parity.anomaly.ended", "parity.scheduling.created",
     ]  # fmt: skip

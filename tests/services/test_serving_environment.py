@@ -22,8 +22,7 @@ from neural_hive_ml.tickets.encode import encode_ticket
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.xdist_group("serving-environment")]
 ROOT = Path(__file__).resolve().parents[2]
-# The targets of the images: guard-agents ready within 2 s, under 250 MB (twice the time for a busy test machine).
-READY_SECONDS = 4.0
+# The images' target for guard-agents; how soon it is ready is for `python -m benchmarks.start` to say.
 MOST_RSS_KB = 250_000
 
 
@@ -56,8 +55,8 @@ def data(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> Pat
 
 
 @pytest.fixture(scope="module")
-def service(environment: Path, data: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str, float]]:
-    """guard-agents from that environment: process, address, seconds until it was ready."""
+def service(environment: Path, data: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """guard-agents from that environment: process and address, when it is ready."""
     port = free_port()
     kept = {"PATH": "/usr/bin:/bin", "HOME": str(data), "HIVE_DATA_DIR": str(data)}
     began = time.monotonic()
@@ -74,14 +73,14 @@ def service(environment: Path, data: Path) -> Iterator[tuple["subprocess.Popen[b
             except httpx.TransportError:
                 pass
             time.sleep(0.02)
-        yield process, address, time.monotonic() - began
+        yield process, address
     finally:
         process.kill()
         process.wait()
 
 
-def test_it_is_ready_soon_and_small(service: tuple["subprocess.Popen[bytes]", str, float]) -> None:
-    process, address, seconds = service
+def test_it_answers_and_is_small(service: tuple["subprocess.Popen[bytes]", str]) -> None:
+    process, address = service
     answer = httpx.post(f"{address}/api/v1/tickets/score", content=encode_ticket(generated_tickets()[900]))
     assert answer.status_code == 200
     assert answer.json()["degraded"] is False
@@ -89,7 +88,6 @@ def test_it_is_ready_soon_and_small(service: tuple["subprocess.Popen[bytes]", st
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert found
     assert int(found.group(1)) < MOST_RSS_KB
-    assert seconds < READY_SECONDS
 
 
 def test_nothing_that_trains_is_installed(environment: Path) -> None:
@@ -98,8 +96,8 @@ def test_nothing_that_trains_is_installed(environment: Path) -> None:
         assert not (site / name).exists()
 
 
-def test_a_signal_ends_it_with_exit_code_0(service: tuple["subprocess.Popen[bytes]", str, float]) -> None:
-    process, _, _ = service
+def test_a_signal_ends_it_with_exit_code_0(service: tuple["subprocess.Popen[bytes]", str]) -> None:
+    process, _ = service
     process.terminate()
     assert process.wait(15) == 0
     with pytest.raises(ProcessLookupError):

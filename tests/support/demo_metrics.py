@@ -149,7 +149,7 @@ QUALITY = {"f1": 0.81, "mape": 0.17, "mase": 0.83, "mae_ms": 3100.0, "coverage":
 def gauge_shape(name: str, labels: dict[str, str], number: int, end: int) -> Callable[[float], float | None]:
     """Return how a gauge moves."""
     drifting = labels.get("model_name") == MODELS[0]
-    wave = lambda at: 1 + 0.06 * math.sin(at / 9000 + number)  # noqa: E731 - one line is all there is to it
+    wave = lambda at: 1 + 0.06 * math.sin((at - end) / 9000 + number)  # noqa: E731 - one line is all there is to it
     if name in {"model_drift_score", "neural_hive_ml_feature_drift_score"}:
         top = 0.45 if labels.get("feature", "retry_count") == "retry_count" else 0.12
         return lambda at: (0.03 + (top if drifting and at > end - 2 * DAY else 0.02)) * wave(at)
