@@ -106,6 +106,28 @@ def test_3_too_little_for_one_model_does_not_stop_the_others(typed: Typed, fille
     }
 
 
+def test_1_a_champion_that_is_damaged_fails_its_model_and_no_other(
+    typed: Typed, filled: Path, tmp_path: Path, mlflow_database: Path
+) -> None:
+    """What a candidate is to beat cannot be read: that model fails, and the families after it are trained."""
+    shutil.copytree(filled / "tickets", tmp_path / "tickets")
+    shutil.copy(mlflow_database, tmp_path / "mlflow.db")
+    detector = "anomaly-detector-isolation_forest"
+    assert typed(tmp_path, "--model-type", "anomaly", "--min-samples", "500")[0] == 0
+    assert run(hive_ml, ["models", "promote", f"{detector}/1", "--reason", "it is to be damaged"]) == 0
+    (packed,) = (tmp_path / "mlartifacts").rglob("data/artifact/golden/rows.npy")
+    whole = packed.read_bytes()
+    packed.write_bytes(whole[: len(whole) // 2])
+    code, out, err = typed(tmp_path, "--min-samples", "500", "--json")
+    models = {m["model"]: m for m in json.loads(out[out.index("{") :])["models"]}
+    broken = models.pop(detector)
+    assert (code, broken["status"], broken["version"]) == (1, "failed", None)
+    assert "golden/rows.npy" in broken["error"]
+    assert f"anomaly: failed: {broken['error']}" in " ".join(err.split())
+    assert models["scheduling-predictor-xgboost"]["status"] == "judged"
+    assert {m["status"] for name, m in models.items() if name.startswith("load")} == {"not_enough_data"}
+
+
 @pytest.mark.parametrize(
     "arguments", [(), ("--as-of", "newest"), ("--as-of", "2013-06-01"), ("--model-type", "load")]
 )
