@@ -53,8 +53,10 @@ def test_everything_comes_up_and_goes_with_one_signal(tmp_path: Path, mlflow_dat
         assert rules["data"]["groups"]
         known = httpx.get(f"http://127.0.0.1:{PORTS['prometheus'] + OFFSET}/api/v1/alertmanagers").json()
         assert str(PORTS["alertmanager"] + OFFSET) in str(known["data"]["activeAlertmanagers"])
+        scheduled = (tmp_path / "up" / "training-job.log").read_text()
+        assert re.search(r"next training: \d{4}-\d\d-\d\dT02:00:00.000Z", scheduled), scheduled
         children = children_of(process.pid)
-        assert len(children) >= 8
+        assert len(children) >= 9
         # A second one says which port is taken, and touches nothing.
         again = subprocess.run(
             [sys.executable, "-m", "neural_hive_ml", "up", "--port-offset", str(OFFSET)],

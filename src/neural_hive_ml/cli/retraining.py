@@ -16,6 +16,7 @@ from neural_hive_ml.automation import desk_of, policy_of
 from neural_hive_ml.bootstrap import describe, open_ledger, open_state, open_workspace
 from neural_hive_ml.cli.moments import resolve_as_of
 from neural_hive_ml.cli.retraining_backtest import backtest_command
+from neural_hive_ml.cli.weekly import weekly_command
 from neural_hive_ml.clock import SystemClock, iso, parse_instant
 from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_OK, RETRAINING_EVENTS
 from neural_hive_ml.errors import HiveError, UsageError
@@ -244,5 +245,6 @@ def _set(until_ms: int, reason: str) -> None:
 
 
 retraining_command.add_command(backtest_command, "backtest")
+retraining_command.add_command(weekly_command, "weekly")
 
 __all__ = ["retraining_command", "run_command"]

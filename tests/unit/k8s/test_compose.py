@@ -10,6 +10,7 @@ from neural_hive_ml.settings_table import TABLE
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8"))
+JOBS = ("drift-job", "training-job")
 OURS = ("guard-agents", "orchestrator-dynamic", "approval-service")
 
 
@@ -32,7 +33,7 @@ def test_nothing_listens_beyond_loopback() -> None:
 
 
 def test_our_containers_can_write_nowhere_but_their_volumes() -> None:
-    for name in (*OURS, "drift-job", "mlflow"):
+    for name in (*OURS, *JOBS, "mlflow"):
         service = COMPOSE["services"][name]
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -53,7 +54,7 @@ def test_the_whole_system_is_there_and_waits_for_what_it_needs() -> None:
     stores = {"mongodb", "clickhouse", "redis", "mlflow"}
     watching = {"prometheus", "alertmanager", "grafana"}
     services = COMPOSE["services"]
-    assert set(services) == {*OURS, "drift-job", *stores, *watching}
+    assert set(services) == {*OURS, *JOBS, *stores, *watching}
     for name in OURS:
         assert set(services[name]["depends_on"]) == stores
         assert str(PORTS[name]) in services[name]["healthcheck"]["test"][-1]
