@@ -52,7 +52,9 @@ class Hours:
 
 
 def test_it_trains_at_each_moment_and_leaves_out_what_passes_meanwhile() -> None:
-    clock, trained, said = Hours("2026-11-25T12:00Z"), [], []
+    clock = Hours("2026-11-25T12:00Z")
+    trained: list[str] = []
+    said: list[str] = []
 
     def wait(seconds: float) -> bool:
         assert 0 < seconds <= 60
