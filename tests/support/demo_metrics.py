@@ -160,7 +160,8 @@ def gauge_shape(name: str, labels: dict[str, str], number: int, end: int) -> Cal
     if name == "neural_hive_ml_statistics_sequence":
         return lambda at: at // 60 % 100_000
     if name == "neural_hive_ml_model_quality":
-        return lambda at: QUALITY[labels["metric"]] * wave(at)
+        # In phase with the end: what pages show now is what QUALITY says, at any hour.
+        return lambda at: QUALITY[labels["metric"]] * (1 + 0.06 * math.sin((at - end) / 9000))
     if name.endswith("trained_timestamp_seconds"):
         return lambda at: float(end - (4 + number) * DAY)
     if name.endswith("_timestamp_seconds"):
