@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -320,6 +321,8 @@ def _row(world: World, got: list[Answered], bench: str, fault: str, began: float
     mine = [a for a in got if began <= a.sent < ended]
     ms = sorted(a.ms for a in mine if a.status)
     cuts = quantiles(ms, n=100) if len(ms) > 1 else [0.0] * 99
+    lost = Counter(a.why for a in mine if a.status == 0)
+    note = "; ".join([note] * bool(note) + [f"{count}x {why}" for why, count in lost.most_common(3)])
     return Row(
         bench, fault, len(mine), len(mine) / (ended - began),
         server_errors=sum(a.status >= 500 for a in mine),

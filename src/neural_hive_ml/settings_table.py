@@ -165,6 +165,12 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("HIVE_JWT_AUDIENCE", "", None, "audience that tokens must name; empty: any"),
     Setting("HIVE_RATE_LIMIT", "0", None, "requests a second that one key may send; 0: no limit"),
     Setting("HIVE_REQUEST_SECONDS", "10", None, "longest time of a request, its body included"),
+    Setting(
+        "HIVE_KEEP_ALIVE_SECONDS",
+        "75",
+        None,
+        "seconds an unused connection stays open: longer than the load balancer's",
+    ),
     Setting("HIVE_METRICS_PORT", "0", None, "port of health and metrics alone; 0: on the service's own port"),
     Setting("HIVE_MODEL_REFRESH_SECONDS", "30", None, "seconds between looks at the published model pointer"),
     Setting("THREAT_RULES_FILE", "", None, "rules about platform events instead of the package's (YAML)"),

@@ -19,7 +19,7 @@ CONNECTIONS = 16
 
 @dataclass(frozen=True)
 class Answered:
-    """One request: due, sent and answered (epoch seconds), status (0: no answer), and what the answer said."""
+    """One request: due, sent and answered (epoch seconds), status (0: no answer, `why`), and what the answer said."""
 
     due: float
     sent: float
@@ -28,6 +28,7 @@ class Answered:
     version: int | None
     threshold: float | None
     degraded: bool
+    why: str = ""
 
     @property
     def ms(self) -> float:
@@ -83,17 +84,19 @@ async def _main(address: str, path: str, per_second: float, folder: Path) -> Non
             mine, number = number, number + 1
             due = begun + mine / per_second
             await asyncio.sleep(max(due - time.time(), 0))
-            status, said = 0, {}
+            status, said, why = 0, {}, ""
             sent = time.time()
-            begun += max(sent - due - 1.0, 0.0)
+            # From the beginning as it is now: one stall must not be allowed for once by each connection, or all of them
+            # pause so long that the server closes them.
+            begun += max(sent - (begun + mine / per_second) - 1.0, 0.0)
             try:
                 if connection is None:
                     connection = await asyncio.open_connection(host, int(port))
                 status, said = await asyncio.wait_for(_send(connection, head, bodies[mine % len(bodies)]), 30)
-            except (OSError, EOFError, ValueError, IndexError, TimeoutError):
-                connection = None
+            except (OSError, EOFError, ValueError, IndexError, TimeoutError) as error:
+                connection, why = None, f"{type(error).__name__}: {error}"[:80]
             known = said.get("model_version"), said.get("threshold"), bool(said.get("degraded"))
-            answers.append((due, sent, time.time(), status, *known))
+            answers.append((due, sent, time.time(), status, *known, why))
 
     await asyncio.gather(*(work() for _ in range(CONNECTIONS)))
     (folder / "answers.json").write_text(json.dumps(answers))

@@ -50,4 +50,5 @@ def _serve(service: str, settings: Settings, host: str, port: int) -> None:
         "orchestrator-dynamic": orchestrator,
         "approval-service": approval,
     }
-    run_app(wire[service](settings).app(), host, port, settings.integer("HIVE_METRICS_PORT"))
+    app, keep_alive_seconds = wire[service](settings).app(), settings.integer("HIVE_KEEP_ALIVE_SECONDS")
+    run_app(app, host, port, settings.integer("HIVE_METRICS_PORT"), keep_alive_seconds)

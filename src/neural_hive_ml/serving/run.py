@@ -6,9 +6,13 @@ import ipaddress
 import signal
 import sys
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from neural_hive_ml.errors import UsageError
+
+# Longer than the 60 s for which the usual load balancers and proxies keep an unused connection: the side that closes first
+# cannot have sent a request on it in the same moment, which would get no answer.
+KEEP_ALIVE_SECONDS: Final = 75
 
 
 def check_exposure(host: str, *, protected: bool) -> None:
@@ -30,18 +34,21 @@ def check_exposure(host: str, *, protected: bool) -> None:
         )
 
 
-def run_app(app: Any, host: str, port: int, operations_port: int = 0) -> None:
+def run_app(
+    app: Any, host: str, port: int, operations_port: int = 0, keep_alive_seconds: int = KEEP_ALIVE_SECONDS
+) -> None:
     """Serve an ASGI app until a signal ends it; requests under way are finished first, and the exit code is 0.
 
-    With `operations_port` health and metrics (`app.state.operations`) are served there, as long as the app is.
+    With `operations_port` health and metrics (`app.state.operations`) are served there, as long as the app is. A connection
+    that is not used for `keep_alive_seconds` is closed.
     """
     # uvicorn ends cleanly and then raises the signal again, for whoever was there before: an end that was asked for.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    asyncio.run(_serve(app, host, port, operations_port))
+    asyncio.run(_serve(app, host, port, operations_port, keep_alive_seconds))
 
 
-async def _serve(app: Any, host: str, port: int, operations_port: int) -> None:
+async def _serve(app: Any, host: str, port: int, operations_port: int, keep_alive_seconds: int) -> None:
     import uvicorn
 
     def config(served: Any, on_port: int) -> uvicorn.Config:
@@ -52,6 +59,7 @@ async def _serve(app: Any, host: str, port: int, operations_port: int) -> None:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=10,
+            timeout_keep_alive=keep_alive_seconds,
             server_header=False,
             date_header=False,
             h11_max_incomplete_event_size=65_536,
