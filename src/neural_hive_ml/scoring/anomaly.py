@@ -109,11 +109,11 @@ class AnomalyScorer:
         """Judge one feature row [COLUMN_COUNT] and say why."""
         rows = row[None]
         log_quantiles = self.duration.log_quantiles(rows)
-        signals = behaviour.signals_of(row, log_quantiles[0])
+        signals = behaviour.signals(rows, log_quantiles)
         name = stage_of(row)
         detector = self.stages[name]
         rarities = detector.rarities(signals)
-        score = float(detector.probability(detector.raw(rarities))[0])
+        score = detector.probability_of(float(detector.raw(rarities)[0]))
         threshold = self.thresholds[name]
         anomalous = score >= threshold
         reasons = (

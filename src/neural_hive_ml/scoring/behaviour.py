@@ -13,6 +13,12 @@ import numpy.typing as npt
 from neural_hive_ml.features.layout import PARAMETER_SLOTS
 from neural_hive_ml.features.spec import INDEX
 
+try:
+    from neural_hive_ml import _kernels
+except ImportError:  # no C compiler at installation: NumPy gives the same numbers, slower
+    _kernels = None  # type: ignore[assignment]
+
+COMPILED = _kernels is not None
 Floats = npt.NDArray[np.float64]
 CREATED, RUNNING, ENDED = "created", "running", "ended"
 STAGES: Final = (CREATED, RUNNING, ENDED)
@@ -65,6 +71,8 @@ _SIGMAS = 1.2816
 _FEWEST_OF_TASK = 3
 _TOLD_BY_TASK = float(np.log1p(_FEWEST_OF_TASK)) - 1e-9
 
+# From twentieth of the SLA on: the log of the share is above minus three.
+_SLA_FROM = 3.0
 _POSITION = {name: i for i, name in enumerate(NAMES)}
 
 # The log share (negated) that a combination has where nothing was seen yet.
@@ -91,23 +99,34 @@ _ONE_SIDED_FROM = np.array([start for _, _, _, start in _ONE_SIDED])
 _PARAMETERS_IN = np.array([INDEX[f"parameter_{k + 1}"] for k in _SLOTS])
 _HIGH_OUT = np.array([_POSITION[f"parameter_{k + 1}_high"] for k in _SLOTS])
 _LOW_OUT = np.array([_POSITION[f"parameter_{k + 1}_low"] for k in _SLOTS])
-_ONE_SIDED_PLACES: Final = tuple(
-    (_POSITION[name], INDEX[column], sign, start) for name, column, sign, start in _ONE_SIDED
-)
-_FIRST_PARAMETER, _FIRST_HIGH, _FIRST_LOW = (
-    INDEX["parameter_1"],
-    _POSITION["parameter_1_high"],
-    _POSITION["parameter_1_low"],
-)
-_KNOWN, _ENDED_COLUMN, _FAILED, _ERROR = (
-    INDEX[n] for n in ("has_duration", "is_ended", "failed", "error_message")
-)
-_LOG_DURATION, _TASK_SUCCEEDED, _Z_TASK, _TO_SLA, _PARAMETER_SIZE_Z = (
-    INDEX[n] for n in ("log_duration", "task_succeeded", "z_task", "to_sla", "parameter_size_z")
-)
-_SLOW_RUN, _FAST_RUN, _NEAR_SLA, _ERROR_IN_SUCCESS, _STRANGE_SIZE = (
-    _POSITION[n] for n in ("slow_run", "fast_run", "near_sla", "error_in_success", "strange_size")
-)
+# What the kernel reads, in its order: columns of a row, places of signals, numbers, and the one-sided ones.
+_TABLE: Final = (
+    np.array(
+        [
+            INDEX[name]
+            for name in (
+                "has_duration", "is_ended", "failed", "error_message", "log_duration", "task_succeeded", "z_task",
+                "to_sla", "parameter_size_z", "parameter_1",
+            )
+        ],
+        dtype=np.int64,
+    ),
+    np.array(
+        [
+            _POSITION[name]
+            for name in (
+                "slow_run", "fast_run", "near_sla", "error_in_success", "strange_size", "parameter_1_high",
+                "parameter_1_low",
+            )
+        ],
+        dtype=np.int64,
+    ),
+    np.array([_LEAST_SPREAD, _SIGMAS, _TOLD_BY_TASK, _SLA_FROM]),
+    _ONE_SIDED_IN.astype(np.int64),
+    _ONE_SIDED_OUT.astype(np.int64),
+    _ONE_SIDED_SIGN,
+    _ONE_SIDED_FROM,
+)  # fmt: skip
 
 
 def positions(stage: str) -> npt.NDArray[np.intp]:
@@ -115,8 +134,13 @@ def positions(stage: str) -> npt.NDArray[np.intp]:
     return np.array([i for i, s in enumerate(SIGNALS) if stage in s.stages], dtype=np.intp)
 
 
-def signals(rows: Floats, log_quantiles: Floats) -> Floats:
+def signals(rows: Floats, log_quantiles: Floats, *, compiled: bool = COMPILED) -> Floats:
     """Return [n, len(SIGNALS)] for feature rows [n, COLUMN_COUNT] and log quantiles [n, 3] of their run time; O(n)."""
+    if compiled:
+        rows, log_quantiles = (np.ascontiguousarray(a, dtype=np.float64) for a in (rows, log_quantiles))
+        out = np.empty((len(rows), len(SIGNALS)))
+        _kernels.signals(rows, rows.shape[1], log_quantiles, _TABLE, PARAMETER_SLOTS, out, len(SIGNALS))
+        return out
 
     def column(name: str) -> Floats:
         return rows[:, INDEX[name]]
@@ -138,40 +162,10 @@ def signals(rows: Floats, log_quantiles: Floats) -> Floats:
     of_task = np.where(column("task_succeeded") >= _TOLD_BY_TASK, column("z_task"), np.nan)
     put("slow_run", known * np.maximum(np.fmin(surprise / above, of_task), 0))
     put("fast_run", known * ended * (1 - failed) * np.maximum(np.fmin(-surprise / below, -of_task), 0))
-    put("near_sla", known * np.maximum(column("to_sla") + 3.0, 0))
+    put("near_sla", known * np.maximum(column("to_sla") + _SLA_FROM, 0))
     put("error_in_success", ended * (1 - failed) * column("error_message"))
     put("strange_size", np.abs(column("parameter_size_z")))
     out[:, _ONE_SIDED_OUT] = np.maximum(_ONE_SIDED_SIGN * rows[:, _ONE_SIDED_IN] - _ONE_SIDED_FROM, 0)
     sizes = rows[:, _PARAMETERS_IN]
     out[:, _HIGH_OUT], out[:, _LOW_OUT] = sizes, -sizes
     return out
-
-
-def signals_of(row: Floats, log_quantiles: Floats) -> Floats:
-    """Return [1, len(SIGNALS)] for one row: what `signals` says, bit for bit, in plain numbers.
-
-    A dozen array calls cost a service more than the sums themselves; additions and comparisons are the same in both.
-    """
-    at = row.tolist()
-    low, middle, high = log_quantiles.tolist()
-    out = [0.0] * len(SIGNALS)
-    out[_STRANGE_SIZE] = abs(at[_PARAMETER_SIZE_Z])
-    for place, column, sign, start in _ONE_SIDED_PLACES:
-        out[place] = max(sign * at[column] - start, 0.0)
-    for k in _SLOTS:
-        size = at[_FIRST_PARAMETER + k]
-        out[_FIRST_HIGH + k], out[_FIRST_LOW + k] = size, -size
-    known, succeeded = at[_KNOWN], at[_ENDED_COLUMN] * (1 - at[_FAILED])
-    out[_ERROR_IN_SUCCESS] = succeeded * at[_ERROR]
-    if known:
-        surprise = at[_LOG_DURATION] - middle
-        slow, fast = (
-            surprise / (max(high - middle, _LEAST_SPREAD) / _SIGMAS),
-            -surprise / (max(middle - low, _LEAST_SPREAD) / _SIGMAS),
-        )
-        if at[_TASK_SUCCEEDED] >= _TOLD_BY_TASK:
-            slow, fast = min(slow, at[_Z_TASK]), min(fast, -at[_Z_TASK])
-        out[_SLOW_RUN] = known * max(slow, 0.0)
-        out[_FAST_RUN] = known * succeeded * max(fast, 0.0)
-        out[_NEAR_SLA] = known * max(at[_TO_SLA] + 3.0, 0.0)
-    return np.array([out])

@@ -6,7 +6,7 @@ after early stopping predicts with all trees.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,18 @@ except ImportError:  # no C compiler at installation: NumPy gives the same numbe
 
 COMPILED = _kernels is not None
 _LARGEST = np.finfo(np.float32).max
+# As the kernel walks them: a node is one access to memory instead of five; `place` is 2 * feature + default_left.
+_NODE = np.dtype([("threshold", np.float32), ("place", np.int32), ("child", np.int32), ("leaf", np.float32)])
 _IDENTITY = ("reg:squarederror", "reg:absoluteerror", "reg:quantileerror", "reg:pseudohubererror")
 _LOGISTIC = ("binary:logistic",)
 
 
 @dataclass(frozen=True, slots=True)
 class PackedBooster:
-    """`base` [groups] in margin space; `roots`, `depths`, `group` [trees]; the rest [nodes]."""
+    """`base` [groups] in margin space; `roots`, `depths`, `group` [trees]; the rest [nodes].
+
+    `trees` is the same as the kernels take it: roots, depths, group, base, nodes.
+    """
 
     base: npt.NDArray[np.float32]
     roots: npt.NDArray[np.int32]
@@ -40,6 +45,13 @@ class PackedBooster:
     default_left: npt.NDArray[np.uint8]
     leaf: npt.NDArray[np.float32]
     columns: int
+    trees: tuple[npt.NDArray[Any], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        nodes = np.empty(len(self.child), dtype=_NODE)
+        nodes["threshold"], nodes["child"], nodes["leaf"] = self.threshold, self.child, self.leaf
+        nodes["place"] = 2 * self.feature + self.default_left
+        object.__setattr__(self, "trees", (self.roots, self.depths, self.group, self.base, nodes))
 
     @property
     def groups(self) -> int:
@@ -52,20 +64,7 @@ class PackedBooster:
         x = np.minimum(as_rows(rows, self.columns), _LARGEST)
         out = np.empty((len(x), len(self.base)), dtype=np.float32)
         if compiled:
-            _kernels.booster(
-                x,
-                self.roots,
-                self.depths,
-                self.group,
-                self.base,
-                self.threshold,
-                self.feature,
-                self.child,
-                self.default_left,
-                self.leaf,
-                out,
-                self.columns,
-            )
+            _kernels.booster(x, self.trees, out, self.columns)
             return out
         out[:] = self.base
         index = np.arange(len(x))

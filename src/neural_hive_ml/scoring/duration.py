@@ -1,7 +1,7 @@
 """How long a ticket will take: packed quantile trees on its creation row, in milliseconds."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,18 @@ from neural_hive_ml.scoring.booster import PackedBooster
 from neural_hive_ml.scoring.double_trees import DoubleTrees
 from neural_hive_ml.scoring.packed import Arrays, PackedModel
 
+try:
+    from neural_hive_ml import _kernels
+except ImportError:  # no C compiler at installation: NumPy gives the same numbers, slower
+    _kernels = None  # type: ignore[assignment]
+
+COMPILED = _kernels is not None
 Floats = npt.NDArray[np.float64]
 LEVELS = (0.1, 0.5, 0.9)
 Trees = PackedBooster | DoubleTrees
 # What a log duration may be: below a microsecond and beyond ten years nothing is believed.
 _LOW, _HIGH = 0.0, float(np.log1p(10 * 366 * 86_400_000.0))
+_SAME = INDEX["same_fast_mean"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +43,34 @@ class DurationQuantiles:
     weight: float
     widen: tuple[float, float]
     step: float = 0.0
+    _bounds: Floats = field(init=False, repr=False, compare=False)
 
-    def log_quantiles(self, rows: Floats) -> Floats:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_bounds", np.array([*self.widen, _LOW, _HIGH]))
+
+    def log_quantiles(self, rows: Floats, *, compiled: bool = COMPILED) -> Floats:
         """Return [n, 3] log1p ms, ordered, for rows [n, >= CREATION_COUNT]."""
+        if compiled and _walked(self.direct) and _walked(self.relative):
+            rows = np.ascontiguousarray(rows, dtype=np.float64)
+            told = np.empty((len(rows), 3))
+            _kernels.quantiles(
+                rows,
+                rows.shape[1],
+                CREATION_COUNT,
+                self.direct and self.direct.trees,
+                self.relative and self.relative.trees,
+                self.weight,
+                _SAME,
+                self._bounds,
+                told,
+            )
+            return told
         x = np.ascontiguousarray(rows[:, :CREATION_COUNT], dtype=np.float32)
         out = np.zeros((len(x), 3))
         if self.direct is not None:
             out += (1.0 - self.weight) * self.direct.margin(x)
         if self.relative is not None:
-            out += self.weight * (self.relative.margin(x) + rows[:, INDEX["same_fast_mean"], None])
+            out += self.weight * (self.relative.margin(x) + rows[:, _SAME, None])
         out[:, 0] -= self.widen[0]
         out[:, 2] += self.widen[1]
         out[:, 0] = np.minimum(out[:, 0], out[:, 1])
@@ -79,6 +105,11 @@ class DurationQuantiles:
         if not fits or not (0 <= weight <= 1 and np.isfinite([low, high]).all() and 0 <= step <= 1):
             raise ArtifactRefused("duration arrays do not fit this release", remedy="train the model again")
         return DurationQuantiles(parts[0], parts[1], weight, (low, high), step)
+
+
+def _walked(trees: Trees | None) -> TypeGuard[PackedBooster | None]:
+    """Whether the kernel knows these trees."""
+    return trees is None or (isinstance(trees, PackedBooster) and trees.columns == CREATION_COUNT)
 
 
 def _trees(arrays: Arrays, prefix: str) -> Trees | None:

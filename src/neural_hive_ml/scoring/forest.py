@@ -6,7 +6,7 @@ threshold down to float32 leaves every comparison as it was.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,16 @@ except ImportError:  # no C compiler at installation: NumPy gives the same numbe
 
 COMPILED = _kernels is not None
 _BLOCK = 4096
+# As the kernel walks them: a node is one access to memory instead of three.
+_NODE = np.dtype([("threshold", np.float32), ("feature", np.int32), ("child", np.int32)])
 
 
 @dataclass(frozen=True, slots=True)
 class PackedForest:
-    """`roots` [trees]; `threshold` f4, `feature`, `child`, `path` f8 [nodes]: path is the leaf's depth plus its c(n)."""
+    """`roots` [trees]; `threshold` f4, `feature`, `child`, `path` f8 [nodes]: path is the leaf's depth plus its c(n).
+
+    `trees` is the same as the kernels take it: roots, nodes, path.
+    """
 
     roots: npt.NDArray[np.int32]
     threshold: npt.NDArray[np.float32]
@@ -36,18 +41,26 @@ class PackedForest:
     depth: int
     columns: int
     normaliser: float
+    trees: tuple[npt.NDArray[Any], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        nodes = np.empty(len(self.child), dtype=_NODE)
+        nodes["threshold"], nodes["feature"], nodes["child"] = self.threshold, self.feature, self.child
+        object.__setattr__(self, "trees", (self.roots, nodes, self.path))
 
     def score(self, rows: npt.NDArray[np.floating[Any]], *, compiled: bool = COMPILED) -> npt.NDArray[np.float64]:
         """Score rows [n, columns] (read as float32, no NaN), returning [n] in (0, 1); O(n * trees * depth)."""
         x = as_rows(rows, self.columns)
         sums = np.empty(len(x))
         if compiled:
-            _kernels.forest(
-                x, self.roots, self.threshold, self.feature, self.child, self.path, sums, self.columns, self.depth
-            )
+            _kernels.forest(x, self.trees, self.depth, sums, self.columns)
         else:
             for start in range(0, len(x), _BLOCK):
                 self._sum_paths(x[start : start + _BLOCK], sums[start : start + _BLOCK])
+        return self.normalised(sums)
+
+    def normalised(self, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the scores of sums of path lengths."""
         return np.asarray(np.exp2(-sums / self.normaliser))
 
     def _sum_paths(self, x: npt.NDArray[np.float32], sums: npt.NDArray[np.float64]) -> None:

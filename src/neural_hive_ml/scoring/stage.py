@@ -11,8 +11,14 @@ from neural_hive_ml.scoring.autoencoder import PackedAutoencoder
 from neural_hive_ml.scoring.correction import Correction
 from neural_hive_ml.scoring.forest import PackedForest
 from neural_hive_ml.scoring.packed import Arrays
-from neural_hive_ml.scoring.tails import Tails
+from neural_hive_ml.scoring.tails import MOST, ORDERS, Tails
 
+try:
+    from neural_hive_ml import _kernels
+except ImportError:  # no C compiler at installation: NumPy gives the same numbers, slower
+    _kernels = None  # type: ignore[assignment]
+
+COMPILED = _kernels is not None
 Floats = npt.NDArray[np.float64]
 SECOND = 0.5
 
@@ -32,16 +38,43 @@ class StageDetector:
     intercept: float
     correction: Correction | None = None
 
-    def rarities(self, signals: Floats) -> Floats:
+    def rarities(self, signals: Floats, *, compiled: bool = COMPILED) -> Floats:
         """Return [n, m + 1]: the rarity of each known signal and, last, of the row as a whole."""
-        each = self.tails.rarity(signals[:, self.positions])
-        whole = self.whole_tail.rarity(self.whole.score(each)[:, None])
+        if compiled and isinstance(self.whole, PackedForest):
+            return self._rarities(np.ascontiguousarray(signals, dtype=np.float64), self.whole)
+        each = self.tails.rarity(signals[:, self.positions], compiled=compiled)
+        whole = self.whole_tail.rarity(self.whole.score(each)[:, None], compiled=compiled)
         return np.concatenate((each, whole), axis=1)
 
-    def raw(self, rarities: Floats) -> Floats:
+    def _rarities(self, signals: Floats, forest: PackedForest) -> Floats:
+        """The same in one pass over the signals."""
+        n, count = signals.shape
+        out, sums = np.empty((n, len(self.positions) + 1)), np.empty(n)
+        tails = self.tails
+        _kernels.stage(
+            signals,
+            count,
+            self.positions,
+            tails.knots,
+            tails.slope,
+            ORDERS,
+            MOST,
+            forest.trees,
+            forest.depth,
+            out,
+            sums,
+        )
+        out[:, -1] = self.whole_tail.rarity(forest.normalised(sums)[:, None])[:, 0]
+        return out
+
+    def raw(self, rarities: Floats, *, compiled: bool = COMPILED) -> Floats:
         """Return [n]: the greatest rarity and half of the second, as corrected by verdicts where there were any."""
-        two = np.partition(rarities, rarities.shape[1] - 2, axis=1)[:, -2:]
-        raw = np.asarray(two[:, 1] + SECOND * two[:, 0])
+        if compiled:
+            raw = np.empty(len(rarities))
+            _kernels.top_two(np.ascontiguousarray(rarities, dtype=np.float64), rarities.shape[1], SECOND, raw)
+        else:
+            two = np.partition(rarities, rarities.shape[1] - 2, axis=1)[:, -2:]
+            raw = np.asarray(two[:, 1] + SECOND * two[:, 0])
         return raw if self.correction is None else self.correction.apply(rarities, raw)
 
     def probability(self, raw: Floats) -> Floats:
@@ -49,6 +82,10 @@ class StageDetector:
         return np.asarray(
             1.0 / (1.0 + np.exp(-np.minimum(np.maximum(self.slope * raw + self.intercept, -500), 500)))
         )
+
+    def probability_of(self, raw: float) -> float:
+        """Return what `probability` says of one raw score; NumPy's own exp, so that it is the same to the last bit."""
+        return float(1.0 / (1.0 + np.exp(-min(max(self.slope * raw + self.intercept, -500.0), 500.0))))
 
     def with_curve(self, slope: float, intercept: float) -> "StageDetector":
         """Return the same detector with another curve to [0, 1]."""

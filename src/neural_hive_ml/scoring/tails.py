@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 # Exceedance probabilities at which the tail is remembered.
 LEVELS = np.array([0.5, 0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005, 0.003, 0.002, 0.001, 0.0005, 0.0002, 0.0001])
 MOST = 8.0
-_ORDERS = -np.log10(LEVELS)
+ORDERS = -np.log10(LEVELS)
 _BLOCK = 4096
 
 
@@ -54,7 +54,7 @@ class Tails:
         out = np.empty(signals.shape)
         if compiled:
             x = np.ascontiguousarray(signals, dtype=np.float64)
-            _kernels.rarity(x, self.knots, self.slope, _ORDERS, out, MOST)
+            _kernels.rarity(x, self.knots, self.slope, ORDERS, out, MOST)
             return out
         for begin in range(0, len(signals), _BLOCK):
             out[begin : begin + _BLOCK] = self._rarity(signals[begin : begin + _BLOCK])
@@ -69,9 +69,9 @@ class Tails:
         below = self.knots[m, low]
         span = self.knots[m, high] - below
         share = np.divide(x - below, span, out=np.zeros_like(x), where=span > 0)
-        inside = _ORDERS[low] + np.minimum(np.maximum(share, 0.0), 1.0) * (_ORDERS[high] - _ORDERS[low])
+        inside = ORDERS[low] + np.minimum(np.maximum(share, 0.0), 1.0) * (ORDERS[high] - ORDERS[low])
         # Above everything remembered: at least as rare as the last level, whatever lay at the others.
-        beyond = _ORDERS[-1] + (x - self.knots[:, -1]) * self.slope
+        beyond = ORDERS[-1] + (x - self.knots[:, -1]) * self.slope
         return np.where(x > self.knots[:, -1], beyond, np.where(x > self.knots[:, 0], inside, 0.0))
 
 

@@ -212,17 +212,3 @@ def test_damaged_arrays_are_refused(damage: object) -> None:
     damage(arrays)  # type: ignore[operator] - one of the lambdas above
     with pytest.raises(ArtifactRefused):
         AnomalyScorer.load(replace(anomaly_candidate().model, arrays=arrays))
-
-
-@given(st.integers(0, 2**32 - 1))
-@settings(max_examples=50, deadline=None)
-def test_one_row_has_the_signals_of_many(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    golden = anomaly_candidate().model.golden.rows
-    rows = golden[rng.integers(0, len(golden), 20)] + np.round(rng.normal(size=(20, golden.shape[1])), 1)
-    for name in ("has_duration", "is_ended", "failed", "error_message"):
-        rows[:, INDEX[name]] = rng.integers(0, 2, 20)
-    log_quantiles = np.sort(rng.normal(10, 2, (20, 3)), axis=1)
-    many = behaviour.signals(rows, log_quantiles)
-    for i in range(20):
-        assert np.array_equal(behaviour.signals_of(rows[i], log_quantiles[i])[0], many[i])
