@@ -92,8 +92,8 @@ def test_a_kernel_refuses_what_would_lead_it_out_of_its_tables() -> None:
     assert isinstance(forest, PackedForest)
     rows, three, out = np.zeros((2, 4)), np.zeros((2, 3)), np.zeros((2, 3))
     bounds = np.zeros(4)
-    table = tuple(np.zeros(n, dtype=np.int64) for n in (10, 7)) + (np.zeros(4),)
-    sides = tuple(np.zeros(1, dtype=np.int64) for _ in range(2)) + (np.zeros(1), np.zeros(1))
+    table = (*tuple(np.zeros(n, dtype=np.int64) for n in (10, 7)), np.zeros(4))
+    sides = (*tuple(np.zeros(1, dtype=np.int64) for _ in range(2)), np.zeros(1), np.zeros(1))
     beyond = (np.full(1, 4, dtype=np.int64), *sides[1:])
     for refused, call in (
         (IndexError, lambda: _kernels.quantiles(rows, 4, 5, None, None, 0.5, 0, bounds, out)),
