@@ -46,7 +46,7 @@ def running_mlflow(folder: Path, database: Path | None = None, seconds: float = 
     log = (folder / "server.log").open("wb")
     process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
     try:
-        _wait(process, f"http://127.0.0.1:{port}/health", folder / "server.log", seconds)
+        wait_for_mlflow(process, f"http://127.0.0.1:{port}/health", folder / "server.log", seconds)
         yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, 15)
@@ -54,7 +54,10 @@ def running_mlflow(folder: Path, database: Path | None = None, seconds: float = 
         log.close()
 
 
-def _wait(process: subprocess.Popen[bytes], address: str, log: Path, seconds: float) -> None:
+def wait_for_mlflow(
+    process: "subprocess.Popen[bytes]", address: str, log: Path, seconds: float = START_SECONDS
+) -> None:
+    """Return once a server answers; raise with the end of its log when it does not."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
