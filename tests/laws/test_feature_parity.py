@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.histories import START_MS, TIMEZONES, histories, moments_of
 from tests.support.kernels import BOTH
+from tests.support.memory import assert_same_memory
 from tests.support.tickets import flights, ticket
 from tests.support.trained import generated_tickets
 
@@ -71,17 +72,6 @@ def one_by_one(
             row(t, event.kind, at_ms)
         learn(event, statistics, binding, compiled=compiled)
     return rows, statistics
-
-
-def assert_same_memory(left: Statistics, right: Statistics) -> None:
-    """Every key remembers the same bits, whatever slot it lives in."""
-    assert (left.as_of_ms, left.sequence) == (right.as_of_ms, right.sequence)
-    for scope, (mine, theirs) in enumerate(zip(left.slots, right.slots, strict=True)):
-        assert mine.keys() == theirs.keys()
-        name = "full" if scope < 3 else "slim" if scope < 8 else "pairs" if scope < 10 else "hours"
-        for key in mine:
-            a, b = getattr(left.tables, name)[mine[key]], getattr(right.tables, name)[theirs[key]]
-            assert a.tobytes() == b.tobytes()
 
 
 @st.composite

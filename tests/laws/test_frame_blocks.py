@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.laws.test_feature_parity import BINDING, assert_same_memory, bits
+from tests.laws.test_feature_parity import BINDING, bits
 from tests.support.histories import histories
+from tests.support.memory import assert_same_memory
 from tests.support.tickets import ticket
 
 from neural_hive_ml.errors import UsageError

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
-import numpy as np
 import pytest
 from tests.services.test_ticket_stream import as_known, events, folder, later_tickets, metric, wait_for
+from tests.support.memory import assert_same_memory
 from tests.support.served import served
 from tests.support.trained import anomaly_candidate
 
-from neural_hive_ml.features import layout as at
 from neural_hive_ml.features.frame import build_frame
 from neural_hive_ml.features.spec import FEATURE_SET_VERSION
 from neural_hive_ml.features.statistics import Statistics
@@ -42,17 +41,6 @@ def replayed(tickets: Sequence[Ticket]) -> Statistics:
     return build_frame(columns_of(tickets), scorer.binding, (), snapshot)[1]
 
 
-def assert_same(ours: Statistics, theirs: Statistics) -> None:
-    assert (ours.sequence, ours.as_of_ms) == (theirs.sequence, theirs.as_of_ms)
-    for place, scope in enumerate(at.SCOPES):
-        name = "full" if scope in at.FULL_SCOPES else "slim" if scope in at.SLIM_SCOPES else "pairs"
-        name = "hours" if scope in at.HOUR_SCOPES else name
-        held, wanted = getattr(ours.tables, name), getattr(theirs.tables, name)
-        assert ours.slots[place].keys() == theirs.slots[place].keys()
-        for key, slot in theirs.slots[place].items():
-            np.testing.assert_array_equal(held[ours.slots[place][key]], wanted[slot], err_msg=f"{scope} {key}")
-
-
 def test_a_snapshot_goes_on_where_it_was_taken() -> None:
     known = Statistics.restore(anomaly_candidate().model.statistics)
     happened = events(later_tickets()[:80])
@@ -68,7 +56,7 @@ def test_a_snapshot_goes_on_where_it_was_taken() -> None:
     second.resume(first.snapshot())
     # All of it comes again, as after a crash before the commit.
     assert [second.learn(event) for event in happened].count("duplicate") == 100
-    assert_same(second.current, whole.current)
+    assert_same_memory(second.current, whole.current)
 
 
 @pytest.mark.services
@@ -115,7 +103,7 @@ def test_replicas_killed_in_turn_count_every_event_once(folder: Path, redis_url:
         assert newest is not None
         live = LiveStatistics()
         live.resume(newest.arrays)
-        assert_same(live.current, expected)
+        assert_same_memory(live.current, expected)
         assert metric(one, "neural_hive_ml_statistics_timestamp_seconds") == expected.as_of_ms / 1000
         first.send_signal(signal.SIGTERM)
         first.wait(15)

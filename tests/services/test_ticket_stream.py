@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from tests.support.memory import assert_same_memory
 from tests.support.served import publish, served
 from tests.support.trained import anomaly_candidate, generated_tickets
 
@@ -115,11 +116,7 @@ def test_the_stream_judges_the_rows_that_training_made(folder: Path) -> None:
         }
         answered = {t.ticket_id: a.anomaly_score for t, a in scored if a.stage == stage}
         assert answered == expected
-    assert service.scoring.statistics.current.sequence == memory.sequence
-    np.testing.assert_array_equal(
-        service.scoring.statistics.current.tables.slim[: memory.used["slim"]],
-        memory.tables.slim[: memory.used["slim"]],
-    )
+    assert_same_memory(service.scoring.statistics.current, memory)
 
 
 def test_duplicates_change_nothing(folder: Path) -> None:
