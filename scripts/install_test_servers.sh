@@ -11,6 +11,7 @@ missing_packages() {
     command -v prometheus-alertmanager > /dev/null || echo prometheus-alertmanager
     command -v chromium > /dev/null || echo chromium fonts-dejavu-core
     command -v npm > /dev/null || echo npm
+    command -v kubectl > /dev/null || echo kubernetes-client
     for each in jq curl buildah mmdebstrap; do command -v "$each" > /dev/null || echo "$each"; done
 }
 

@@ -2,6 +2,7 @@
 
 import json
 
+import lightgbm as lgb
 import numpy as np
 import pytest
 from tests.support.trained import generated, request
@@ -14,8 +15,6 @@ from neural_hive_ml.scoring.duration import DurationScorer
 from neural_hive_ml.training.families import train_family
 from neural_hive_ml.training.quantile_boosters import QuantileParameters, boost_lightgbm
 from neural_hive_ml.training.request import Candidate
-
-lgb = pytest.importorskip("lightgbm")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The rules judged by Prometheus's own promtool: every alert fires, keeps quiet, resets, and knows what no data means."""
 
-import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -16,7 +15,6 @@ from tests.promtool.cases import FIRES_WITHOUT_DATA, SCENARIOS
 ROOT = Path(__file__).parents[2]
 ALERTS = [alert.name for alert in alerts(load_objectives())]
 FILES = [build.path_of(scenario).name for scenario in SCENARIOS] + ["nothing.test.yaml", "values.test.yaml"]
-pytestmark = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 
 
 def promtool(*arguments: str | Path, folder: Path = build.HERE) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page
-from tests.support.browser import CHROMIUM, findings, running_browser
+from tests.support.browser import SHOTS, findings, running_browser, shot
 from tests.support.demo_records import DETECTOR, write_records
 from tests.support.mlflow_server import free_port
 from tests.support.prometheus_server import running_demo
@@ -31,12 +31,9 @@ pytestmark = [
     pytest.mark.services,
     pytest.mark.browser,
     pytest.mark.xdist_group("prometheus"),
-    pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed"),
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="chromium is not installed"),
 ]
 OBJECTIVES = load_objectives()
 PAGES = {dashboard.uid: dashboard for dashboard in dashboards(OBJECTIVES)}
-SHOTS = os.environ.get("HIVE_SCREENSHOTS")
 
 
 @pytest.fixture(scope="module")
@@ -121,12 +118,6 @@ def read_all(page: Page) -> None:
         assert time.monotonic() < give_up, "some panels were never read"
         page.wait_for_timeout(100)
     page.evaluate("scrollTo(0, 0)")
-
-
-def shot(page: Page, name: str) -> None:
-    if SHOTS:
-        Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
 
 
 def test_the_overview_shows_what_the_stores_know(page: Page, console: str):

@@ -5,7 +5,6 @@ Windows and waits are sixty times shorter than in production (`--time-scale 60`)
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -43,10 +42,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
     pytest.mark.xdist_group("prometheus"),
-    pytest.mark.skipif(
-        not (shutil.which("prometheus") and shutil.which("prometheus-alertmanager")),
-        reason="prometheus or alertmanager is not installed",
-    ),
 ]
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.services.test_approval import FEEDBACK, KEYS, ask_for_reviews, serving
-from tests.support.browser import CHROMIUM, findings, running_browser
+from tests.support.browser import findings, running_browser, shot
 from tests.support.tickets import ticket
 
 from neural_hive_ml.clock import HOUR_MS
@@ -17,7 +17,6 @@ from neural_hive_ml.tickets.embedded import EmbeddedTicketStore
 pytestmark = [
     pytest.mark.services,
     pytest.mark.browser,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="chromium is not installed"),
 ]
 JUDGE = {"x-api-key": "judge"}
 
@@ -97,6 +96,7 @@ def test_a_person_judges_by_keys(page: Page, client: httpx.Client) -> None:
     assert own is not None
     assert usual is not None
     assert own["y"] < usual["y"]
+    shot(page, "review")
     page.fill("#author", "ana")
     # Letters of a note are no verdicts.
     page.fill("#note", "")
@@ -145,8 +145,9 @@ def test_a_phone_shows_all_and_every_button_can_be_hit(page: Page, client: httpx
     for verdict in ("anomaly", "normal", "unsure"):
         box = page.locator(f"[data-verdict={verdict}]").bounding_box()
         assert box is not None
-        assert box["height"] >= 44
+        assert 44 <= box["height"] < 60, "its word on one line"
         assert box["width"] >= 44
+    shot(page, "review-phone")
     page.click("[data-verdict=anomaly]")
     expect(page.locator("#ticket")).to_have_text("ticket-4")
     assert verdicts(client) == [("ticket-5", "anomaly", "judge", "")]

@@ -66,6 +66,7 @@ class ShadowQueue:
             try:
                 job()
             except Exception:
+                # A challenger is on trial: whatever it raises is counted against it, and must not end the queue.
                 self.metrics.shadow_lost.inc(name, "failed")
                 log.exception("serving.shadow_failed", model=name)
         return perf_counter() - began

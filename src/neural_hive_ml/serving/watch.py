@@ -51,6 +51,7 @@ class ModelWatch:
             try:
                 await run_in_threadpool(self.refresh)
             except Exception:
+                # A service that stops looking would serve an old model for ever, and nobody would know.
                 log.exception("serving.refresh_failed")
             complete = all(slot.current for slot in self.slots)
             await asyncio.sleep(self.refresh_seconds if complete else min(self.refresh_seconds, _EAGER_SECONDS))

@@ -1,6 +1,5 @@
 """Where alerts go, asked of Alertmanager's own amtool."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,9 +10,6 @@ from neural_hive_ml.slo.alertmanager import INHIBITIONS, alertmanager_config, al
 from neural_hive_ml.slo.prometheus_config import RETENTION, compose_config, prometheus_arguments
 from neural_hive_ml.slo.rules import alerts
 from neural_hive_ml.slo.spec import load_objectives
-
-needs_amtool = pytest.mark.skipif(shutil.which("amtool") is None, reason="amtool is not installed")
-needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 
 
 def said(*command: str) -> str:
@@ -29,12 +25,10 @@ def config(tmp_path: Path) -> str:
     return str(file)
 
 
-@needs_amtool
 def test_alertmanager_accepts_the_configuration(config: str):
     assert "SUCCESS" in said("amtool", "check-config", config)
 
 
-@needs_amtool
 @pytest.mark.parametrize(("severity", "receiver"), [("critical", "ml-critical"), ("warning", "ml-slack")])
 def test_only_critical_alerts_page(config: str, severity: str, receiver: str):
     labels = (f"severity={severity}", "team=ml-platform", "alertname=MLServiceDown")
@@ -84,7 +78,6 @@ def test_the_operators_resource_routes_like_the_plain_file():
     assert resource["route"]["matchers"] == [{"name": "team", "matchType": "=", "value": "ml-platform"}]
 
 
-@needs_promtool
 def test_prometheus_accepts_its_configuration_and_remembers_for_35_days(tmp_path: Path):
     file = tmp_path / "prometheus.yml"
     file.write_text(compose_config())

@@ -209,7 +209,6 @@ def test_an_engine_that_is_none_is_said(where: str) -> None:
 
 
 def test_a_dask_scheduler_that_is_not_there_is_said() -> None:
-    pytest.importorskip("distributed")
     from neural_hive_ml.training.engine_dask import DaskEngine
 
     with pytest.raises(TrainingFailed, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):

@@ -8,7 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 # Only our own scripts and styles run; nothing is loaded from elsewhere, and no other page may frame this one.
-POLICY: Final = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"  # noqa: E501
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def static_file(package: str, name: str, media_type: str) -> Callable[[Request], Response]:

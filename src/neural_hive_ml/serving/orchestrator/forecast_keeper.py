@@ -28,7 +28,8 @@ class ForecastKeeper:
                 try:
                     held = await asyncio.to_thread(self.load.renew, horizon)
                 except Exception:
-                    # A request makes its own then, and shows the fault to whoever asks.
+                    # Whatever one model's numbers raise must not end the renewing of the others until the next start. A
+                    # request makes its own forecast then, and shows the fault to whoever asks.
                     log.exception("serving.forecast_not_made", horizon_minutes=horizon)
                 else:
                     self.metrics.model_seconds.observe(held.answer.model_seconds, "load")
