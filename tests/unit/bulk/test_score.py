@@ -201,6 +201,7 @@ def test_going_on_with_other_options_is_refused(folder: Path, judges: tuple[Judg
 
 def test_dask_gives_the_same_bytes(folder: Path, judges: tuple[Judge, ...], tmp_path: Path) -> None:
     import distributed
+
     source = FileSource(str(folder / "in.jsonl"))
     score(source, judges, tmp_path / "here.parquet", Here(), choice="shown", now_ms=NOW_MS, rows=40)
     with distributed.LocalCluster(
