@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.errors import UsageError
+from neural_hive_ml.redis_client import redis_client
 from neural_hive_ml.settings import Settings
 from neural_hive_ml.streams.port import Broker
 from neural_hive_ml.streams.worker import StreamWorker
@@ -82,18 +83,5 @@ def _redis(settings: Settings) -> "redis.Redis | None":
     url = settings.text("REDIS_URL")
     if not url:
         return None
-    import redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    seconds = settings.number("STORE_TIMEOUT_SECONDS")
-    try:
-        return redis.Redis.from_url(
-            url,
-            socket_timeout=seconds,
-            socket_connect_timeout=seconds,
-            retry=Retry(NoBackoff(), 0),
-            client_name="neural-hive-ml",
-        )
-    except ValueError as error:
-        raise UsageError(f"REDIS_URL is no Redis URL: {error}", remedy="redis://:password@host:6379/0") from None
+    client: redis.Redis = redis_client(url, settings.number("STORE_TIMEOUT_SECONDS"))
+    return client

@@ -18,6 +18,7 @@ from neural_hive_ml.conventions import (
     TICKETS,
 )
 from neural_hive_ml.errors import HiveError, RegistryUnavailable, StoreUnavailable, UsageError
+from neural_hive_ml.redis_client import redis_client
 from neural_hive_ml.settings import Settings
 from neural_hive_ml.upkeep.collections import SETTING_OF
 from neural_hive_ml.upkeep.disk import disk_use
@@ -200,8 +201,7 @@ def _redis(settings: Settings) -> Iterator[Check]:
         return
     import redis
 
-    timeout = settings.number("STORE_TIMEOUT_SECONDS")
-    client = redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
+    client: redis.Redis = redis_client(url, settings.number("STORE_TIMEOUT_SECONDS"))
     try:
         client.ping()
     except redis.RedisError as error:

@@ -6,7 +6,6 @@ whether it is back.
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -14,7 +13,7 @@ from neural_hive_ml.cache.breaker import Breaker
 from neural_hive_ml.cache.encoding import decode_row, encode_row
 from neural_hive_ml.cache.port import CachedRow, Observe, unobserved
 from neural_hive_ml.clock import Clock
-from neural_hive_ml.errors import UsageError
+from neural_hive_ml.redis_client import redis_client, shown_address
 
 PREFIX: Final = "hive:features:"
 _log = structlog.get_logger("cache")
@@ -38,8 +37,6 @@ class RedisFeatureCache:
         prefix: str = PREFIX,
     ) -> None:
         import redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
 
         self._clock = clock
         self._ttl_ms = ttl_ms
@@ -48,23 +45,8 @@ class RedisFeatureCache:
         self._prefix = prefix
         self._closed = False
         self._errors: tuple[type[Exception], ...] = (redis.RedisError, OSError)
-        seconds = timeout_ms / 1000
-        try:
-            # The driver's own retries would multiply the wait: the breaker is our retry.
-            self._redis = redis.Redis.from_url(
-                url,
-                socket_timeout=seconds,
-                socket_connect_timeout=seconds,
-                retry=Retry(NoBackoff(), 0),
-                client_name="neural-hive-ml",
-            )
-        except ValueError as error:
-            raise UsageError(
-                f"REDIS_URL is no Redis URL: {error}", remedy="redis://:password@host:6379/0"
-            ) from None
-        parts = urlsplit(url)
-        credentials = "***@" if "@" in parts.netloc else ""
-        self._name = f"{parts.scheme}://{credentials}{parts.netloc.rpartition('@')[2]}{parts.path}"
+        self._redis: redis.Redis = redis_client(url, timeout_ms / 1000)
+        self._name = shown_address(url)
 
     def describe(self) -> str:
         return f"features cached in {self._name}"

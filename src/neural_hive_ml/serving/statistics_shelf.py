@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from neural_hive_ml.errors import ArtifactRefused, StoreUnavailable
+from neural_hive_ml.redis_client import redis_client
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 _KEY: Final = "hive:statistics"
@@ -137,17 +138,7 @@ class RedisShelf:
     """A hash in Redis, for replicas on several machines."""
 
     def __init__(self, url: str, name: str, timeout_seconds: float = 5.0) -> None:
-        import redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-
-        self._redis: Any = redis.Redis.from_url(
-            url,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            retry=Retry(NoBackoff(), 0),
-            client_name="neural-hive-ml",
-        )
+        self._redis = redis_client(url, timeout_seconds)
         self._key = f"{_KEY}:{name}"
 
     def describe(self) -> str:

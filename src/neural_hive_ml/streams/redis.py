@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from neural_hive_ml.errors import StoreUnavailable, UsageError
+from neural_hive_ml.errors import StoreUnavailable
+from neural_hive_ml.redis_client import redis_client, shown_address
 from neural_hive_ml.streams.port import DEAD_LETTERS, Message, Outgoing
 
 # What a reader has not committed after this long belongs to whoever asks: longer than any batch takes.
@@ -24,27 +24,10 @@ class RedisBroker:
     def __init__(
         self, url: str, timeout_seconds: float = 5.0, take_over_seconds: float = TAKE_OVER_SECONDS
     ) -> None:
-        import redis.asyncio
-        from redis.asyncio.retry import Retry
-        from redis.backoff import NoBackoff
-
         self.timeout_seconds = timeout_seconds
         self.take_over_ms = round(take_over_seconds * 1000)
-        try:
-            self.redis: Any = redis.asyncio.Redis.from_url(
-                url,
-                socket_timeout=timeout_seconds,
-                socket_connect_timeout=timeout_seconds,
-                retry=Retry(NoBackoff(), 0),
-                client_name="neural-hive-ml",
-            )
-        except ValueError as error:
-            raise UsageError(
-                f"REDIS_URL is no Redis URL: {error}", remedy="redis://:password@host:6379/0"
-            ) from None
-        parts = urlsplit(url)
-        credentials = "***@" if "@" in parts.netloc else ""
-        self._name = f"{parts.scheme}://{credentials}{parts.netloc.rpartition('@')[2]}{parts.path}"
+        self.redis = redis_client(url, timeout_seconds, awaited=True)
+        self._name = shown_address(url)
         self._closed = False
 
     def describe(self) -> str:
