@@ -104,6 +104,8 @@ def test_a_kernel_refuses_what_would_lead_it_out_of_its_tables() -> None:
         (ValueError, lambda: _kernels.signals(rows, 4, three[:1], (*table, *sides), 1, rows.copy(), 4)),
         (IndexError, lambda: _kernels.signals(rows, 4, three, (*table, *beyond), 1, rows.copy(), 4)),
         (IndexError, lambda: _kernels.signals(rows, 4, three, (*table, *sides), 5, rows.copy(), 4)),
+        (ValueError, lambda: _kernels.last_rarity(three[0], three[0], three[0], three[0], 8.0, out, 3)),
+        (ValueError, lambda: _kernels.last_rarity(three[0], three[0], three[0], three[0], 8.0, out, 0)),
         (ValueError, lambda: _kernels.top_two(three, 1, 0.5, out)),
         (ValueError, lambda: _kernels.top_two(three, 3, 0.5, out[0, :1])),
         (ValueError, lambda: _kernels.forest(three.astype(np.float32), forest.trees, 1, out[0, :1], 3)),

@@ -222,6 +222,25 @@ static PyObject *stage(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+static PyObject *last_rarity(PyObject *self, PyObject *args) {
+    Py_buffer b[5]; /* x, knots, slope, orders, out */
+    Py_ssize_t columns;
+    double most;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*dw*n", &b[0], &b[1], &b[2], &b[3], &most, &b[4], &columns)) return NULL;
+    Py_ssize_t rows = b[0].len / 8, levels = b[3].len / 8;
+    int bad = too_wide(columns) || wrong(&b[1], levels * 8, "knots") || wrong(&b[2], 8, "slope") || wrong(&b[3], 8, "orders") ||
+              wrong(&b[4], rows * columns * 8, "out");
+    if (!bad && columns < 1) {
+        PyErr_SetString(PyExc_ValueError, "there is no last column");
+        bad = 1;
+    }
+    if (!bad) hive_last_rarity(rows, columns, levels, b[0].buf, b[1].buf, b[2].buf, b[3].buf, most, b[4].buf);
+    release(b, 5);
+    if (bad) return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyObject *top_two(PyObject *self, PyObject *args) {
     Py_buffer b[2]; /* x, out */
     Py_ssize_t columns;
@@ -260,6 +279,7 @@ static PyMethodDef methods[] = {
     {"quantiles", quantiles, METH_VARARGS, "quantiles(rows, stride, columns, direct, relative, weight, same, bounds, out)"},
     {"signals", signals, METH_VARARGS, "signals(rows, stride, quantiles, table, parameters, out, signals)"},
     {"stage", stage, METH_VARARGS, "stage(signals, count, positions, knots, slope, orders, most, trees, depth, out, sums)"},
+    {"last_rarity", last_rarity, METH_VARARGS, "last_rarity(x, knots, slope, orders, most, out, columns)"},
     {"top_two", top_two, METH_VARARGS, "top_two(x, columns, share, out)"},
     {"replay", replay, METH_VARARGS, "replay(kind, stage, emit, apply, at_ms, slots, raw, full, slim, pairs, hours, out, columns)"},
     {NULL, NULL, 0, NULL},

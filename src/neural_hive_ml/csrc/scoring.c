@@ -172,6 +172,12 @@ void hive_stage(int64_t rows, int64_t signals, int64_t m, int64_t levels, const 
     }
 }
 
+void hive_last_rarity(int64_t rows, int64_t columns, int64_t levels, const double *x, const double *knots,
+                      const double *slope, const double *orders, double most, double *out) {
+    for (int64_t i = 0; i < rows; i++)
+        out[(i + 1) * columns - 1] = rarity_of(x[i], knots, levels, orders, slope[0], most);
+}
+
 void hive_top_two(int64_t rows, int64_t m, const double *x, double share, double *out) {
     for (int64_t i = 0; i < rows; i++) {
         const double *row = x + i * m;

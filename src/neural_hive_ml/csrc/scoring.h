@@ -46,6 +46,9 @@ void hive_rarity(int64_t rows, int64_t m, int64_t levels, const double *x, const
 void hive_stage(int64_t rows, int64_t signals, int64_t m, int64_t levels, const double *x, const int64_t *positions,
                 const double *knots, const double *slope, const double *orders, double most, const hive_isolation *forest,
                 double *out, double *sums);
+/* The rarity of one more signal, into the last of `columns` columns. */
+void hive_last_rarity(int64_t rows, int64_t columns, int64_t levels, const double *x, const double *knots,
+                      const double *slope, const double *orders, double most, double *out);
 /* The greatest of each row and `share` of the second greatest; at least two columns. */
 void hive_top_two(int64_t rows, int64_t m, const double *x, double share, double *out);
 #endif

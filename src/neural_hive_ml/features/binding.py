@@ -52,6 +52,8 @@ def number(text: str) -> float | None:
     >>> number("30.0"), number("M0001"), number("nan")
     (30.0, None, None)
     """
+    if text[:1].isalpha():  # no number, or none that is finite: the usual case, without the price of an exception
+        return None
     try:
         value = float(text)
     except ValueError:

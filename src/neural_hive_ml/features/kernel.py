@@ -1,5 +1,7 @@
 """The replay kernel: compiled where a compiler was there at installation, else the definition itself."""
 
+from array import array
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -58,3 +60,39 @@ def replay(
             out[emit[i]] = definition.make_row(int(stage[i]), now, raw[i], slots[i], tables)
         if apply[i] and kind[i] != at.NO_EVENT:
             definition.learn(int(kind[i]), now, raw[i], slots[i], tables)
+
+
+_NO_EVENT, _NOT_LEARNED, _FIRST = bytes([at.NO_EVENT]), bytes(1), bytes(8)
+_STAGE = tuple(bytes([stage]) for stage in range(3))
+
+
+def make_row(
+    stage: int,
+    at_ms: int,
+    slots: Sequence[int],
+    raw: Sequence[float],
+    tables: Tables,
+    *,
+    compiled: bool = COMPILED,
+) -> npt.NDArray[np.float64]:
+    """Return the row [COLUMN_COUNT] of one ticket; what `replay` emits for it, without arrays of one entry."""
+    if not compiled:
+        numbers, places = np.array(raw, dtype=np.float64), np.array(slots, dtype=np.int64)
+        return np.array(definition.make_row(stage, float(at_ms), numbers, places, tables))
+    out = np.empty(COLUMN_COUNT)
+    _kernels.replay(
+        _NO_EVENT,
+        _STAGE[stage],
+        _FIRST,
+        _NOT_LEARNED,
+        array("q", (at_ms,)),
+        array("q", slots),
+        array("d", raw),
+        tables.full,
+        tables.slim,
+        tables.pairs,
+        tables.hours,
+        out,
+        COLUMN_COUNT,
+    )
+    return out

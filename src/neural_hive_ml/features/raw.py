@@ -86,25 +86,23 @@ def raw_tickets(columns: TicketColumns, binding: FeatureBinding) -> Floats:
     return raw
 
 
-def fill_parameters(row: Floats, parameters: Mapping[str, str], binding: FeatureBinding) -> None:
+def fill_parameters(row: Floats | list[float], parameters: Mapping[str, str], binding: FeatureBinding) -> None:
     """Write what the parameters map says into one raw row."""
     if not parameters:
         row[at.PARAMETERS_MISSING] = len(binding.parameter_names)
         return
     length = sum(map(len, parameters)) + sum(map(len, parameters.values()))
-    values = (number(text) for text in parameters.values())
-    # Rounded once, whatever the order: a store that sorts keys and a client that does not mean the same ticket.
-    size = fsum(log1p(abs(value)) for value in values if value is not None)
+    values = {name: value for name, text in parameters.items() if (value := number(text)) is not None}
     missing = 0
     for i, name in enumerate(binding.parameter_names):
-        value = number(parameters[name]) if name in parameters else None
-        if value is None:
-            missing += 1
+        if name in values:
+            row[at.FIRST_PARAMETER + i] = values[name]
         else:
-            row[at.FIRST_PARAMETER + i] = value
+            missing += 1
     row[at.PARAMETERS] = len(parameters)
     row[at.PARAMETER_BYTES] = length
-    row[at.PARAMETER_SIZE] = size
+    # Rounded once, whatever the order: a store that sorts keys and a client that does not mean the same ticket.
+    row[at.PARAMETER_SIZE] = fsum([log1p(abs(value)) for value in values.values()])
     row[at.PARAMETERS_MISSING] = missing
 
 
@@ -120,7 +118,7 @@ def keys_of(
 
     What is a part of a task's or an owner's tickets is nobody's where the whole is.
     """
-    text = _SEPARATOR.join(f"{k}={parameters[k]}" for k in sorted(parameters))
+    text = _SEPARATOR.join([f"{k}={parameters[k]}" for k in sorted(parameters)])
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     have = _SEPARATOR.join(sorted(capabilities))
     return (

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from neural_hive_ml.features import layout as at
 from neural_hive_ml.features.binding import FeatureBinding
 from neural_hive_ml.features.frame import STAGES, Stage
-from neural_hive_ml.features.kernel import COMPILED, replay
+from neural_hive_ml.features.kernel import COMPILED, make_row, replay
 from neural_hive_ml.features.raw import QUARTER_MS, fill_parameters, keys_of, local_hour
 from neural_hive_ml.features.spec import COLUMN_COUNT
 from neural_hive_ml.features.statistics import Statistics
@@ -33,9 +33,7 @@ _DELIVERY = {name: code for code, name in enumerate(DELIVERY_MODES)}
 _CONSISTENCY = {name: code for code, name in enumerate(CONSISTENCIES)}
 _DURABILITY = {name: code for code, name in enumerate(DURABILITIES)}
 _KINDS = {"created": at.CREATED_EVENT, "started": at.STARTED_EVENT, "ended": at.ENDED_EVENT}
-_ONE = np.array([0], dtype=np.int64)
 _NONE = np.array([-1], dtype=np.int64)
-_NO = np.zeros(1, dtype=np.uint8)
 _YES = np.ones(1, dtype=np.uint8)
 _KIND = {code: np.array([code], dtype=np.int8) for code in range(4)}
 
@@ -47,10 +45,9 @@ def stage_of(ticket: Ticket) -> Stage:
     return "running" if ticket.started_at is not None else "created"
 
 
-def raw_ticket(ticket: Ticket, stage: Stage, at_ms: int, binding: FeatureBinding) -> npt.NDArray[np.float64]:
-    """Lay one ticket out as the kernel's raw columns, [1, RAW_WIDTH], as it was known at `at_ms`."""
-    raw = np.zeros((1, at.RAW_WIDTH))
-    row = raw[0]
+def raw_ticket(ticket: Ticket, stage: Stage, at_ms: int, binding: FeatureBinding) -> list[float]:
+    """Lay one ticket out as the kernel's raw columns, RAW_WIDTH of them, as it was known at `at_ms`."""
+    row = [0.0] * at.RAW_WIDTH
     if ticket.estimated_duration_ms is not None:
         row[at.ESTIMATE_MS], row[at.HAS_ESTIMATE] = ticket.estimated_duration_ms, 1.0
     row[at.SLA_TIMEOUT_MS] = ticket.sla.timeout_ms
@@ -68,7 +65,7 @@ def raw_ticket(ticket: Ticket, stage: Stage, at_ms: int, binding: FeatureBinding
     row[at.HOUR], row[at.WEEKDAY] = local_hour(ticket.created_at // QUARTER_MS, binding.timezone)
     fill_parameters(row, ticket.parameters, binding)
     if stage == "created":
-        return raw
+        return row
     started = ticket.started_at
     final = ticket.ended and stage == "running"
     if not final:
@@ -84,7 +81,7 @@ def raw_ticket(ticket: Ticket, stage: Stage, at_ms: int, binding: FeatureBinding
         else:
             # The reader's clock may be behind the ticket's.
             row[at.WAIT_MS] = max(at_ms - ticket.created_at, 0)
-        return raw
+        return row
     if started is not None:
         row[at.STARTED] = 1.0
         row[at.WAIT_MS] = started - ticket.created_at
@@ -92,7 +89,7 @@ def raw_ticket(ticket: Ticket, stage: Stage, at_ms: int, binding: FeatureBinding
             row[at.HAS_DURATION], row[at.DURATION_MS] = 1.0, ticket.completed_at - started
     if ticket.actual_duration_ms is not None:
         row[at.HAS_DURATION], row[at.DURATION_MS] = 1.0, ticket.actual_duration_ms
-    return raw
+    return row
 
 
 def ticket_keys(ticket: Ticket) -> tuple[str, ...]:
@@ -120,22 +117,8 @@ def feature_row(
 
     An owner or task never seen is a case like any other: its counts are 0 and its locations those of the wider scope.
     """
-    out = np.empty((1, COLUMN_COUNT))
-    slots = np.array([statistics.find(ticket_keys(ticket))], dtype=np.int64)
-    replay(
-        _KIND[at.NO_EVENT],
-        _KIND[STAGES[stage]],
-        _ONE,
-        _NO,
-        np.array([at_ms], dtype=np.int64),
-        slots,
-        raw_ticket(ticket, stage, at_ms, binding),
-        statistics.tables,
-        out,
-        compiled=compiled,
-    )
-    row: npt.NDArray[np.float64] = out[0]
-    return row
+    slots, raw = statistics.find(ticket_keys(ticket)), raw_ticket(ticket, stage, at_ms, binding)
+    return make_row(STAGES[stage], at_ms, slots, raw, statistics.tables, compiled=compiled)
 
 
 def feature_rows(
@@ -150,7 +133,7 @@ def feature_rows(
     out = np.empty((n, COLUMN_COUNT))
     if n == 0:
         return out
-    raw = np.concatenate([raw_ticket(t, s, m, binding) for t, s, m in zip(tickets, stages, at_ms, strict=True)])
+    raw = np.array([raw_ticket(t, s, m, binding) for t, s, m in zip(tickets, stages, at_ms, strict=True)])
     slots = np.array([statistics.find(ticket_keys(t)) for t in tickets], dtype=np.int64)
     replay(
         np.full(n, at.NO_EVENT, dtype=np.int8),
@@ -180,7 +163,7 @@ def learn(
         _YES,
         np.array([event.at_ms], dtype=np.int64),
         slots,
-        raw_ticket(event.ticket, stage, event.at_ms, binding),
+        np.array([raw_ticket(event.ticket, stage, event.at_ms, binding)]),
         statistics.tables,
         np.empty((0, COLUMN_COUNT)),
         compiled=compiled,

@@ -18,6 +18,7 @@ from neural_hive_ml.features.binding import FeatureBinding
 from neural_hive_ml.features.spec import INDEX
 from neural_hive_ml.scoring import behaviour
 from neural_hive_ml.scoring.duration import DurationQuantiles
+from neural_hive_ml.scoring.explain import words_for
 from neural_hive_ml.scoring.packed import PackedModel
 from neural_hive_ml.scoring.stage import StageDetector
 
@@ -170,16 +171,15 @@ def contributions(
     most: int = 3,
 ) -> tuple[Contribution, ...]:
     """Return the rarest signals of a row, rarest first, in plain words; at least one."""
-    from neural_hive_ml.scoring.explain import words_for
-
-    order = np.argsort(-rarities[:-1], kind="stable")[:most]
-    out = []
-    for rank, k in enumerate(order):
-        if rank > 0 and rarities[k] < 1.5:
+    rare, place = rarities[:-1].tolist(), positions.tolist()
+    at, usual, values = row.tolist(), log_quantiles.tolist(), signals.tolist()
+    out: list[Contribution] = []
+    for k in sorted(range(len(rare)), key=rare.__getitem__, reverse=True)[:most]:
+        if out and rare[k] < 1.5:
             break
-        signal = behaviour.SIGNALS[positions[k]]
-        words = words_for(signal, row, log_quantiles, float(signals[positions[k]]), parameters)
-        out.append(Contribution(signal.name, float(rarities[k]), words))
+        signal = behaviour.SIGNALS[place[k]]
+        words = words_for(signal, at, usual, values[place[k]], parameters)
+        out.append(Contribution(signal.name, rare[k], words))
     return tuple(out)
 
 

@@ -137,7 +137,8 @@ def positions(stage: str) -> npt.NDArray[np.intp]:
 def signals(rows: Floats, log_quantiles: Floats, *, compiled: bool = COMPILED) -> Floats:
     """Return [n, len(SIGNALS)] for feature rows [n, COLUMN_COUNT] and log quantiles [n, 3] of their run time; O(n)."""
     if compiled:
-        rows, log_quantiles = (np.ascontiguousarray(a, dtype=np.float64) for a in (rows, log_quantiles))
+        rows = np.ascontiguousarray(rows, dtype=np.float64)
+        log_quantiles = np.ascontiguousarray(log_quantiles, dtype=np.float64)
         out = np.empty((len(rows), len(SIGNALS)))
         _kernels.signals(rows, rows.shape[1], log_quantiles, _TABLE, PARAMETER_SLOTS, out, len(SIGNALS))
         return out

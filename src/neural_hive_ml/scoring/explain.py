@@ -3,9 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-
 from neural_hive_ml.features.spec import INDEX
 from neural_hive_ml.scoring.behaviour import Signal
 
@@ -38,20 +35,20 @@ def factor(ratio: float) -> str:
 
 def words_for(
     signal: Signal,
-    row: npt.NDArray[np.float64],
-    log_quantiles: npt.NDArray[np.float64],
+    row: Sequence[float],
+    log_quantiles: Sequence[float],
     value: float,
     parameters: Sequence[str] = (),
 ) -> str:
     """Say one signal of one row in plain words; `parameters` are the names of the model's numeric parameters."""
 
     def feature(name: str) -> float:
-        return float(row[INDEX[name]])
+        return row[INDEX[name]]
 
     took = math.expm1(feature("log_duration"))
     verb = "took" if feature("is_ended") > 0 else "has run for"
     if signal.name in ("slow_run", "fast_run"):
-        said = f"{verb} {span(took)}, {_against(took, float(log_quantiles[1]), 'the forecast')}"
+        said = f"{verb} {span(took)}, {_against(took, log_quantiles[1], 'the forecast')}"
         if feature("task_succeeded") > 0:
             said += ", " + _against(took, feature("task_median"), "this task's median")
         return said

@@ -61,7 +61,7 @@ class PackedForest:
 
     def normalised(self, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the scores of sums of path lengths."""
-        return np.asarray(np.exp2(-sums / self.normaliser))
+        return np.asarray(np.exp2(sums / -self.normaliser))
 
     def _sum_paths(self, x: npt.NDArray[np.float32], sums: npt.NDArray[np.float64]) -> None:
         """Walk all trees a level at a time."""

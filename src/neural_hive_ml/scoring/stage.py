@@ -64,7 +64,8 @@ class StageDetector:
             out,
             sums,
         )
-        out[:, -1] = self.whole_tail.rarity(forest.normalised(sums)[:, None])[:, 0]
+        whole, tail = forest.normalised(sums), self.whole_tail
+        _kernels.last_rarity(whole, tail.knots, tail.slope, ORDERS, MOST, out, out.shape[1])
         return out
 
     def raw(self, rarities: Floats, *, compiled: bool = COMPILED) -> Floats:

@@ -1,6 +1,7 @@
 """The model slots of a service under watch: looked at in the background, what came of it told in metrics and health."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,6 +48,7 @@ class ModelWatch:
 
     async def keep_refreshing(self) -> None:
         """Refresh for ever: soon again while a model is missing, else at the configured pace."""
+        settled = False
         while True:
             try:
                 await run_in_threadpool(self.refresh)
@@ -54,6 +56,12 @@ class ModelWatch:
                 # A service that stops looking would serve an old model for ever, and nobody would know.
                 log.exception("serving.refresh_failed")
             complete = all(slot.current for slot in self.slots)
+            if complete and not settled:
+                # What is here now stays as long as the process: a full round of the garbage collector over it
+                # takes 50 ms, in the middle of an answer. What comes later is collected as ever, and models are
+                # freed as they are swapped.
+                gc.freeze()
+                settled = True
             await asyncio.sleep(self.refresh_seconds if complete else min(self.refresh_seconds, _EAGER_SECONDS))
 
     def show_statistics(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from neural_hive_ml.tickets.limits import (
     EARLIEST_MS,
@@ -28,6 +29,17 @@ _IDS = (
     "trace_id",
     "span_id",
 )
+_ids_of = attrgetter(*_IDS)
+_MOST = {
+    "actual_duration_ms": MAX_DURATION_MS,
+    "estimated_duration_ms": MAX_DURATION_MS,
+    "sla.timeout_ms": MAX_DURATION_MS,
+    "sla.deadline": LATEST_MS,
+    "sla.max_retries": MAX_RETRIES,
+    "retry_count": MAX_RETRIES,
+    "schema_version": MAX_RETRIES,
+}
+_numbers_of = attrgetter(*_MOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +78,7 @@ def _unit_of(value: int) -> str:
 
 
 def _numbers(t: Ticket) -> Fault | None:
-    bounded = (
-        ("actual_duration_ms", t.actual_duration_ms, MAX_DURATION_MS),
-        ("estimated_duration_ms", t.estimated_duration_ms, MAX_DURATION_MS),
-        ("sla.timeout_ms", t.sla.timeout_ms, MAX_DURATION_MS),
-        ("sla.deadline", t.sla.deadline, LATEST_MS),
-        ("sla.max_retries", t.sla.max_retries, MAX_RETRIES),
-        ("retry_count", t.retry_count, MAX_RETRIES),
-        ("schema_version", t.schema_version, MAX_RETRIES),
-    )
-    for name, value, most in bounded:
+    for (name, most), value in zip(_MOST.items(), _numbers_of(t), strict=True):
         if value is not None and not 0 <= value <= most:
             return Fault(name, f"{value} is outside 0..{most}", "correct the value")
     return None
@@ -84,8 +87,7 @@ def _numbers(t: Ticket) -> Fault | None:
 def _texts(t: Ticket) -> Fault | None:
     if not t.ticket_id:
         return Fault("ticket_id", "is empty", "give each ticket its own id")
-    for name in _IDS:
-        text = getattr(t, name)
+    for name, text in zip(_IDS, _ids_of(t), strict=True):
         if text is not None and len(text) > MAX_ID_LENGTH:
             return Fault(name, f"{len(text)} characters, at most {MAX_ID_LENGTH}", "shorten it")
     for name, long_text in (("description", t.description), ("error_message", t.error_message or "")):
@@ -94,7 +96,7 @@ def _texts(t: Ticket) -> Fault | None:
     for name, entries in (("dependencies", t.dependencies), ("required_capabilities", t.required_capabilities)):
         if len(entries) > MAX_LIST_ENTRIES:
             return Fault(name, f"{len(entries):,} entries, at most {MAX_LIST_ENTRIES:,}", _REFERENCE)
-        if any(len(entry) > MAX_ID_LENGTH for entry in entries):
+        if max(map(len, entries), default=0) > MAX_ID_LENGTH:
             return Fault(name, f"an entry is longer than {MAX_ID_LENGTH} characters", "shorten it")
     return _map("parameters", t.parameters) or _map("metadata", t.metadata)
 
@@ -107,7 +109,7 @@ def _map(name: str, mapping: Mapping[str, str]) -> Fault | None:
     size = sum(map(len, mapping)) + sum(map(len, mapping.values()))
     if size > MAX_MAP_CHARACTERS:
         return Fault(name, f"{size:,} characters, at most {MAX_MAP_CHARACTERS:,}", _REFERENCE)
-    if any("\0" in key for key in mapping):
+    if "\0" in "".join(mapping):
         return Fault(name, "a key holds a null character", "correct the key")
     return None
 

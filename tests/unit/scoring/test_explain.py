@@ -32,7 +32,7 @@ EXPECTED = {
 }
 
 
-def row(**features: float) -> np.ndarray:
+def row(**features: float) -> list[float]:
     out = np.zeros(len(NAMES))
     values = {
         "log_duration": math.log1p(600_000), "is_ended": 1.0, "task_median": math.log1p(120_000),
@@ -42,31 +42,29 @@ def row(**features: float) -> np.ndarray:
     } | features  # fmt: skip
     for name, value in values.items():
         out[INDEX[name]] = value
-    return out
+    return out.tolist()
 
 
 @pytest.mark.parametrize("signal", behaviour.SIGNALS, ids=behaviour.NAMES)
 def test_each_signal_has_its_own_words(signal: behaviour.Signal) -> None:
-    said = words_for(signal, row(), np.full(3, MINUTE), math.log(100.0), [f"p{k}" for k in range(1, 9)])
+    said = words_for(signal, row(), [MINUTE] * 3, math.log(100.0), [f"p{k}" for k in range(1, 9)])
     assert said == EXPECTED[signal.name]
 
 
 def test_a_running_ticket_has_not_taken_anything_yet() -> None:
-    said = words_for(behaviour.SIGNALS[0], row(is_ended=0.0, is_running=1.0), np.full(3, MINUTE), 1.0)
+    said = words_for(behaviour.SIGNALS[0], row(is_ended=0.0, is_running=1.0), [MINUTE] * 3, 1.0)
     assert said.startswith("has run for 10 min, 10x")
 
 
 def test_a_task_without_history_is_compared_with_the_forecast_alone() -> None:
-    said = words_for(behaviour.SIGNALS[0], row(task_succeeded=0.0), np.full(3, MINUTE), 1.0)
+    said = words_for(behaviour.SIGNALS[0], row(task_succeeded=0.0), [MINUTE] * 3, 1.0)
     assert said == "took 10 min, 10x the forecast of 1 min"
 
 
 @given(st.integers(1, 8), st.floats(-40, 40))
 def test_a_parameter_without_a_name_goes_by_its_number(slot: int, size: float) -> None:
     signal = next(s for s in behaviour.SIGNALS if s.name == f"parameter_{slot}_low")
-    assert words_for(signal, row(**{f"parameter_{slot}": size}), np.zeros(3), 0.0).startswith(
-        f"parameter {slot} ("
-    )
+    assert words_for(signal, row(**{f"parameter_{slot}": size}), [0.0] * 3, 0.0).startswith(f"parameter {slot} (")
 
 
 SPANS = {
