@@ -50,6 +50,7 @@ bench-speed: setup-dev
 	$(BIN)/python -m benchmarks.features
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.stream
+	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.bulk
 	$(BIN)/python -m benchmarks.parity
 	$(BIN)/python -m benchmarks.backup
