@@ -5,10 +5,12 @@ Two sources: pointer files in the data folder (embedded), MLflow's REST (platfor
 
 import os
 import shutil
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -19,6 +21,10 @@ from neural_hive_ml.registry.mlflow_rest import MlflowRestSource
 from neural_hive_ml.registry.port import Published
 
 __all__ = ["FilePointerSource", "MlflowRestSource", "ModelSource", "PublishedFolder"]
+
+
+# An artifact that no pointer names any longer stays so long: a service that has read the pointer before is fetching it.
+KEPT_SECONDS: Final = 3_600.0
 
 
 class ModelSource(Protocol):
@@ -63,26 +69,46 @@ class PublishedFolder:
         return self.folder / (f"{name}.json" if alias == CHAMPION else f"{name}@{alias}.json")
 
     def publish(self, name: str, alias: str, version: int, artifact: Path) -> None:
-        """Copy an artifact in, then point the alias at it in one step. Raises OSError, `ArtifactRefused`."""
+        """Copy an artifact in, then point the alias at it in one step; let go what was superseded a while ago.
+
+        Raises OSError, `ArtifactRefused`.
+        """
         checked = check_directory(artifact)
         digest = checked.manifest.digest
         target = self.folder / "artifacts" / digest
         if not target.exists():
             write_whole(checked.files, target)
         pointer = _Pointer(name, version, digest, f"artifacts/{digest}")
+        self._superseded(name, alias)
         write_atomic(self.pointer(name, alias), msgspec.json.encode(pointer))
+        self.prune(KEPT_SECONDS)
 
     def withdraw(self, name: str, alias: str) -> None:
         """Remove an alias's pointer; its artifact stays until `prune`."""
+        self._superseded(name, alias)
         self.pointer(name, alias).unlink(missing_ok=True)
 
-    def prune(self) -> Sequence[str]:
-        """Delete artifacts that no pointer names; return their digests."""
-        kept = {msgspec.json.decode(p.read_bytes(), type=_Pointer).digest for p in self.folder.glob("*.json")}
-        gone = [d for d in (self.folder / "artifacts").glob("*") if d.name not in kept]
+    def prune(self, kept_seconds: float = 0.0) -> Sequence[str]:
+        """Delete artifacts that no pointer has named for so many seconds; return their digests. Raises OSError.
+
+        Nothing goes while a pointer cannot be read: what it names is not known.
+        """
+        try:
+            named = {msgspec.json.decode(p.read_bytes(), type=_Pointer).digest for p in self.folder.glob("*.json")}
+        except msgspec.DecodeError:
+            return ()
+        since = time.time() - kept_seconds
+        loose = [d for d in (self.folder / "artifacts").glob("*") if d.name not in named]
+        gone = [d for d in loose if d.stat().st_mtime <= since]
         for directory in gone:
             shutil.rmtree(directory)
         return [directory.name for directory in gone]
+
+    def _superseded(self, name: str, alias: str) -> None:
+        """Note on the artifact that an alias names that it will be named no longer from now on."""
+        with suppress(FileNotFoundError, msgspec.DecodeError):  # a torn pointer is replaced like any other
+            before = msgspec.json.decode(self.pointer(name, alias).read_bytes(), type=_Pointer)
+            os.utime(self.folder / before.path)
 
 
 @dataclass(frozen=True, slots=True)

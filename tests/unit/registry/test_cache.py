@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from tests.support.registry import NAME, linear_model
 
-from neural_hive_ml.conventions import CHAMPION
+from neural_hive_ml.conventions import CHALLENGER, CHAMPION
 from neural_hive_ml.errors import ArtifactRefused, NotFound, RegistryUnavailable
 from neural_hive_ml.registry.cache import LastKnownGood
 from neural_hive_ml.registry.files import Checked, write_artifact
 from neural_hive_ml.registry.port import Published
-from neural_hive_ml.registry.published import FilePointerSource, PublishedFolder
+from neural_hive_ml.registry.published import KEPT_SECONDS, FilePointerSource, PublishedFolder
 
 
 class CountingSource:
@@ -181,6 +181,13 @@ def test_a_torn_pointer_is_an_unavailable_registry(source: CountingSource, tmp_p
 
     with pytest.raises(RegistryUnavailable, match="no pointer"):
         source.current(NAME)
+    # Until it is mended nothing is let go, since what it names is not known; promoting mends it, as the error says.
+    assert PublishedFolder(tmp_path / "published").prune() == ()
+    write_artifact(linear_model(NAME, seed=9), tmp_path / "next")
+    PublishedFolder(tmp_path / "published").publish(NAME, CHAMPION, 9, tmp_path / "next")
+    mended = source.current(NAME)
+    assert mended is not None
+    assert mended.version == 9
 
 
 def test_what_was_published_is_refused_once_it_changed(source: CountingSource, tmp_path: Path) -> None:
@@ -189,3 +196,30 @@ def test_what_was_published_is_refused_once_it_changed(source: CountingSource, t
 
     with pytest.raises(ArtifactRefused):
         source.read(published)
+
+
+def test_publishing_lets_go_what_was_superseded_a_while_ago(tmp_path: Path) -> None:
+    folder = PublishedFolder(tmp_path / "published")
+    held = [write_artifact(linear_model(NAME, seed=seed), tmp_path / str(seed)).digest for seed in range(5)]
+
+    def there() -> set[str]:
+        return {directory.name for directory in (folder.folder / "artifacts").iterdir()}
+
+    def age(digest: str, seconds: float) -> None:
+        then = (folder.folder / "artifacts" / digest).stat().st_mtime - seconds
+        os.utime(folder.folder / "artifacts" / digest, (then, then))
+
+    folder.publish(NAME, CHAMPION, 1, tmp_path / "0")
+    folder.publish(NAME, CHALLENGER, 2, tmp_path / "1")
+    age(held[0], 100 * KEPT_SECONDS)  # served for long, and read by a service this moment
+    folder.publish(NAME, CHAMPION, 3, tmp_path / "2")
+    assert there() == set(held[:3]), "a reader of the pointer before has time to fetch"
+    age(held[0], KEPT_SECONDS + 1)
+    age(held[1], 100 * KEPT_SECONDS)
+    folder.publish(NAME, CHAMPION, 4, tmp_path / "3")
+    assert there() == {held[1], held[2], held[3]}, "what an alias names stays, however old"
+    folder.withdraw(NAME, CHALLENGER)
+    age(held[1], KEPT_SECONDS + 1)
+    age(held[2], KEPT_SECONDS + 1)
+    folder.publish(NAME, CHAMPION, 5, tmp_path / "4")
+    assert there() == {held[3], held[4]}
