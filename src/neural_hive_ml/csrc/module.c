@@ -4,6 +4,7 @@
 #include "features.h"
 #include "scoring.h"
 #include <string.h>
+#include "ticket_columns.h"
 
 static int wrong(Py_buffer *b, Py_ssize_t bytes, const char *name) {
     if (b->len >= bytes) return 0;
@@ -282,6 +283,7 @@ static PyMethodDef methods[] = {
     {"last_rarity", last_rarity, METH_VARARGS, "last_rarity(x, knots, slope, orders, most, out, columns)"},
     {"top_two", top_two, METH_VARARGS, "top_two(x, columns, share, out)"},
     {"replay", replay, METH_VARARGS, "replay(kind, stage, emit, apply, at_ms, slots, raw, full, slim, pairs, hours, out, columns)"},
+    {"ticket_columns", hive_ticket_columns, METH_VARARGS, "ticket_columns(batch, rules, words, standard, texts, lists, maps)"},
     {NULL, NULL, 0, NULL},
 };
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernels", NULL, -1, methods, NULL, NULL, NULL, NULL};

@@ -7,7 +7,6 @@ are no tickets are quarantined when they are read, beside the operational state 
 import heapq
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -16,15 +15,18 @@ import msgspec
 
 from neural_hive_ml.clock import DAY_MS
 from neural_hive_ml.conventions import TICKETS
-from neural_hive_ml.errors import InvalidTicket
+from neural_hive_ml.errors import InvalidTicket, StoreUnavailable
 from neural_hive_ml.state.mongo import MongoStateStore
 from neural_hive_ml.state.mongo_client import Json, MongoDatabase
 from neural_hive_ml.tickets.batches import batches
+from neural_hive_ml.tickets.bson_columns import COMPILED, Shared, columns_of_bson, regrouped, woven
 from neural_hive_ml.tickets.changes import DayFigures
 from neural_hive_ml.tickets.columns import TicketColumns, columns_of
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.files import RawDocument
 from neural_hive_ml.tickets.importer import refusal
+from neural_hive_ml.tickets.mongo_query import KINDS, PROJECTION, TIMELESS, Kind, any_of, created, is_timeless
+from neural_hive_ml.tickets.mongo_raw import documents, raw_batches, readable
 from neural_hive_ml.tickets.port import StoreExtent, TicketWindow, UpsertSummary
 from neural_hive_ml.tickets.quarantine import Quarantine
 from neural_hive_ml.tickets.ticket import Ticket
@@ -39,9 +41,6 @@ INDEXES: Final[dict[str, tuple[tuple[str, ...], bool]]] = {
     "hive_started_at": (("started_at",), False),
     "hive_completed_at": (("completed_at",), False),
 }
-_LEGACY_FIELDS: Final = ("type", "capabilities", "timestamp", "risk_weight", "sla_timeout_ms")
-_PROJECTION: Final = dict.fromkeys((*(f.name for f in fields(Ticket)), *_LEGACY_FIELDS), 1)
-_ORDER: Final = ("created_at", "ticket_id")
 _EVENTS: Final = ("created_at", "started_at", "completed_at")
 _CREATED_MS, _COMPLETED_MS = {"$toLong": "$created_at"}, {"$toLong": "$completed_at"}
 _DAY_GROUP: Final[Json] = {
@@ -90,55 +89,75 @@ class MongoTicketStore:
 
     def get(self, ticket_id: str) -> Ticket | None:
         with self._mongo.answering():
-            document = self._tickets.find_one({"ticket_id": ticket_id}, _PROJECTION)
+            document = self._tickets.find_one({"ticket_id": ticket_id}, PROJECTION)
         return None if document is None else self._decoded(document)
 
     def tickets(self, window: TicketWindow) -> Iterator[Ticket]:
-        self._refuse_timeless()
         # MongoDB orders by type first: numbers, as the schema has it, and dates, as some write, are two reads.
-        streams = [self._stream(window, kind) for kind in ("number", "date") if self._has(kind)]
+        streams = [self._stream(window, kind, alone=alone) for kind, alone in self._kinds()]
         yield from heapq.merge(*streams, key=lambda t: (t.created_at, t.ticket_id))
 
     def blocks(self, window: TicketWindow, block_rows: int = 100_000) -> Iterator[TicketColumns]:
+        kinds = self._kinds()
+        if COMPILED and len(kinds) < 2:
+            parts = (part for kind, _ in kinds for part in self._columns(window, kind))
+            yield from regrouped(parts, block_rows)
+            return
         iterator = self.tickets(window)
         while block := list(islice(iterator, block_rows)):
             yield columns_of(block)
 
-    def _stream(self, window: TicketWindow, kind: str) -> Iterator[Ticket]:
-        """Yield the tickets of one type of created_at in order; a connection lost on the way is taken up again."""
-        from pymongo.errors import AutoReconnect, CursorNotFound
+    def _stream(self, window: TicketWindow, kind: Kind, *, alone: bool) -> Iterator[Ticket]:
+        for batch in raw_batches(self._mongo, self._tickets, window, kind, alone=alone):
+            for document in documents(batch):
+                ticket = self._read(document)
+                if ticket is not None:
+                    yield ticket
 
-        condition = _created(window, kind)
-        progressed = True
-        while progressed:
-            progressed = False
-            with self._mongo.answering():
-                try:
-                    for document in self._tickets.find(
-                        condition, _PROJECTION, sort=[(name, 1) for name in _ORDER], batch_size=_READ_ROWS
-                    ):
-                        progressed = True
-                        condition = _beyond(document, window, kind)
-                        ticket = self._decoded(document)
-                        if ticket is not None:
-                            yield ticket
-                except (AutoReconnect, CursorNotFound):
-                    if not progressed:
-                        raise
-                else:
-                    return
+    def _columns(self, window: TicketWindow, kind: Kind) -> Iterator[TicketColumns]:
+        """Yield a part a batch; what the kernel does not take is read as every other document."""
+        shared = Shared()
+        for batch in raw_batches(self._mongo, self._tickets, window, kind, alone=True):
+            try:
+                columns, odd = columns_of_bson(batch, shared)
+            except ValueError as error:
+                raise StoreUnavailable(
+                    f"{self._mongo.name}: answered with broken BSON: {error}",
+                    remedy="check the server and its disk",
+                ) from error
+            read = [(one.place, ticket) for one in odd if (ticket := self._read(one.document)) is not None]
+            yield woven(columns, columns_of([t for _, t in read]), [place for place, _ in read])
 
-    def _has(self, kind: str) -> bool:
+    def _kinds(self) -> list[tuple[Kind, bool]]:
+        """Return the types of created_at there are, each with whether it is the only one; quarantine the others."""
+        self._refuse_timeless()
+        # Numbers are the rule; whether there are any is asked only where there are dates too.
+        dates = self._has("date")
+        numbers = not dates or self._has("number")
+        both: list[tuple[Kind, bool]] = [("number", not dates), ("date", not numbers)]
+        return [which for which, there in zip(both, (numbers, dates), strict=True) if there]
+
+    def _has(self, kind: Kind) -> bool:
         with self._mongo.answering():
-            return self._tickets.find_one({"created_at": {"$type": kind}}, {"_id": 1}) is not None
+            return self._tickets.find_one(any_of(kind), {"_id": 1}) is not None
 
     def _refuse_timeless(self) -> None:
         """Quarantine documents that no window can find: without created_at, or with text in it."""
-        timeless = {"$or": [{"created_at": None}, {"created_at": {"$type": "string"}}]}
-        with self._mongo.answering():
-            for document in self._tickets.find(timeless, _PROJECTION, batch_size=_READ_ROWS):
-                what = "created_at: is missing or text, no time filter finds it"
-                self._refuse(document, InvalidTicket(what, field="created_at", remedy="store epoch milliseconds"))
+        for timeless in TIMELESS:
+            with self._mongo.answering():
+                for document in self._tickets.find(timeless, PROJECTION, batch_size=_READ_ROWS):
+                    what = "created_at: is missing or text, no time filter finds it"
+                    error = InvalidTicket(what, field="created_at", remedy="store epoch milliseconds")
+                    self._refuse(document, error)
+
+    def _read(self, raw: bytes) -> Ticket | None:
+        document, intact = readable(raw)
+        if not intact:
+            what = "document: broken BSON, or text that is no UTF-8"
+            self._refuse(document, InvalidTicket(what, remedy="write it again with a driver that checks"))
+            return None
+        # What has no time was quarantined before, with the reason.
+        return None if is_timeless(document.get("created_at")) else self._decoded(document)
 
     def _decoded(self, document: Json) -> Ticket | None:
         try:
@@ -167,7 +186,7 @@ class MongoTicketStore:
 
     def _found(self, condition: Json) -> Iterator[Ticket]:
         with self._mongo.answering():
-            for document in self._tickets.find(condition, _PROJECTION, batch_size=_READ_ROWS):
+            for document in self._tickets.find(condition, PROJECTION, batch_size=_READ_ROWS):
                 ticket = self._decoded(document)
                 if ticket is not None:
                     yield ticket
@@ -181,7 +200,7 @@ class MongoTicketStore:
         first, last = extent.oldest_ms // DAY_MS, extent.newest_ms // DAY_MS
         for day in range(first, last + 1, _DAYS_A_QUERY):
             window = TicketWindow(day * DAY_MS, min(day + _DAYS_A_QUERY, last + 1) * DAY_MS)
-            either = {"$or": [_created(window, kind) for kind in ("number", "date")]}
+            either = {"$or": [created(window, kind) for kind in KINDS]}
             with self._mongo.answering():
                 for found in self._tickets.aggregate([{"$match": either}, {"$group": _DAY_GROUP}]):
                     own = int(found.pop("_id"))
@@ -198,9 +217,9 @@ class MongoTicketStore:
     def prune(self, before_ms: int) -> int:
         # A TTL index needs dates; the platform's schema has numbers, and some writers dates.
         gone = 0
-        for kind in ("number", "date"):
+        for kind in KINDS:
             with self._mongo.answering():
-                gone += self._tickets.delete_many(_created(TicketWindow(until_ms=before_ms), kind)).deleted_count
+                gone += self._tickets.delete_many(created(TicketWindow(until_ms=before_ms), kind)).deleted_count
         return gone
 
     def extent(self) -> StoreExtent:
@@ -214,7 +233,7 @@ class MongoTicketStore:
     def _edge(self, name: str, direction: int) -> int | None:
         """Return the first value of an indexed time in either direction, over both types it is stored as."""
         values: list[int] = []
-        for kind in ("number", "date"):
+        for kind in KINDS:
             found = self._tickets.find_one({name: {"$type": kind}}, {name: 1}, sort=[(name, direction)])
             if found is not None:
                 value = found[name]
@@ -240,19 +259,3 @@ class MongoTicketStore:
     def close(self) -> None:
         self._quarantine.close()
         self._mongo.close()
-
-
-def _created(window: TicketWindow, kind: str) -> Json:
-    """Return the filter of a window for created_at of one BSON type."""
-    bounds: Json = {"$type": kind}
-    for operator, at_ms in (("$gte", window.since_ms), ("$lt", window.until_ms)):
-        if at_ms is not None:
-            bounds[operator] = at_ms if kind == "number" else datetime.fromtimestamp(at_ms / 1000, UTC)
-    return {"created_at": bounds}
-
-
-def _beyond(document: Json, window: TicketWindow, kind: str) -> Json:
-    """Return the filter of what comes behind a document in the order of a read."""
-    created_at, ticket_id = document["created_at"], document.get("ticket_id", "")
-    behind = [{"created_at": {"$gt": created_at}}, {"created_at": created_at, "ticket_id": {"$gt": ticket_id}}]
-    return {"$and": [_created(window, kind), {"$or": behind}]}

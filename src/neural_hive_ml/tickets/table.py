@@ -20,7 +20,7 @@ from neural_hive_ml.tickets.ticket import Qos, Sla, Ticket
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_WORDS: Final[dict[str, tuple[str, ...]]] = {
+WORDS: Final[dict[str, tuple[str, ...]]] = {
     "task_type": schema.TASK_TYPES,
     "status": schema.STATUSES,
     "priority": schema.PRIORITIES,
@@ -49,14 +49,14 @@ COLUMNS: Final = (
     "ticket_id",
     "task_id",
     "error_message",
-    *_WORDS,
+    *WORDS,
     *(name for name in _NUMBERS if name != "schema_version"),
     *_SLA,
     *_NESTED,
 )
 # Columns whose values repeat: read as dictionaries, so that each value is made into an object once.
 REPEATING: Final = (
-    *_WORDS,
+    *WORDS,
     "task_id",
     "plan_id",
     "intent_id",
@@ -74,7 +74,7 @@ def arrow_schema() -> "pa.Schema":
     import pyarrow as pa
 
     coded = pa.dictionary(pa.int32(), pa.string())
-    texts = (*_TEXTS, *_OPTIONAL_TEXTS, *_WORDS)
+    texts = (*_TEXTS, *_OPTIONAL_TEXTS, *WORDS)
     return pa.schema(
         [pa.field(name, coded if name in REPEATING else pa.string()) for name in texts]
         + [pa.field(name, pa.int64()) for name in (*_NUMBERS, *_SLA)]
@@ -92,7 +92,7 @@ def table_of(tickets: Sequence[Ticket]) -> "pa.Table":
     parts: dict[str, Any] = {}
     for name in (*_TEXTS, *_OPTIONAL_TEXTS):
         parts[name] = pa.array(pick(name), pa.string())
-    for name, words in _WORDS.items():
+    for name, words in WORDS.items():
         code_of = {word: code for code, word in enumerate(words)}
         codes = list(map(code_of.__getitem__, pick(f"qos.{name}" if name in _QOS else name)))
         parts[name] = pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(words, pa.string()))
@@ -101,7 +101,7 @@ def table_of(tickets: Sequence[Ticket]) -> "pa.Table":
     for name in _NESTED:
         parts[name] = pa.array(list(map(_encode, pick(name))), pa.binary()).cast(pa.string())
     for name in REPEATING:
-        if name not in _WORDS:
+        if name not in WORDS:
             parts[name] = parts[name].dictionary_encode()
     return pa.table(parts, schema=arrow_schema())
 
@@ -129,7 +129,7 @@ def columns_of_table(table: "pa.Table") -> TicketColumns:
         return values
 
     def codes(name: str) -> Int8:
-        values: Int8 = _distinct(table[name], _WORDS[name].index, np.int8)
+        values: Int8 = _distinct(table[name], WORDS[name].index, np.int8)
         return values
 
     return TicketColumns(
@@ -169,7 +169,7 @@ def tickets_of_table(table: "pa.Table") -> Iterator[Ticket]:
         return values
 
     lists: dict[str, Iterable[Any]] = {name: table[name].to_pylist() for name in _NUMBERS}
-    lists |= {name: words(name) for name in (*_TEXTS, *_OPTIONAL_TEXTS, *_WORDS)}
+    lists |= {name: words(name) for name in (*_TEXTS, *_OPTIONAL_TEXTS, *WORDS)}
     lists |= {name: _distinct(table[name], _tuple).tolist() for name in ("dependencies", "required_capabilities")}
     lists |= {name: _distinct(table[name], _mapping).tolist() for name in ("parameters", "metadata")}
     lists["sla"] = map(Sla, *(table[name].to_pylist() for name in _SLA))
