@@ -48,6 +48,7 @@ bench: bench-speed bench-quality  ## all benchmarks
 bench-speed: setup-dev
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.features
+	$(BIN)/python -m benchmarks.mongo
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.stream
 	$(BIN)/python -m benchmarks.training

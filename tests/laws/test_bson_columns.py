@@ -190,7 +190,7 @@ def test_no_documents_are_no_rows() -> None:
 
 
 def test_what_is_no_text_is_told_from_what_is_not_ours() -> None:
-    document = {**msgspec.to_builtins(ticket()), "description": "Ação \ufffd"}
+    document = bson.decode(bson.encode({**msgspec.to_builtins(ticket()), "description": "Ação \ufffd"}))
     spoiled = [bson.encode({**document, name: "@@"}).replace(b"@@", b"\xff\xc0") for name in ("plan_id", "notes")]
     assert readable(bson.encode(document)) == (document, True)
     assert readable(spoiled[0])[1] is False

@@ -71,7 +71,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     port = free_port()
     # Read in small pages, so that faults happen between them.
     monkeypatch.setattr(clickhouse, "READ_ROWS", 100)
-    monkeypatch.setattr("neural_hive_ml.tickets.mongo._READ_ROWS", 100)
+    monkeypatch.setattr("neural_hive_ml.tickets.mongo_raw._BATCH_ROWS", 100)
 
     def start_mongo(stack: ExitStack) -> int:
         command = [*mongo_command(tmp_path / "data", port), "--sync-on-commit"]

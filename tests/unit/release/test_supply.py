@@ -21,7 +21,6 @@ EXTRAS = {
     "dask": ("dask", "distributed"),
     "kafka": ("aiokafka",),
     "clickhouse": ("clickhouse_connect",),
-    "arrow-mongo": ("pymongoarrow",),
     "otel": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
 }
 
