@@ -6,6 +6,7 @@ from neural_hive_ml.clock import HOUR_MS
 from neural_hive_ml.conventions import RETRAINING_ACTOR, family_of
 from neural_hive_ml.feedback.quality import QualityRules
 from neural_hive_ml.flow import ModelResult, Rules, Workspace, train
+from neural_hive_ml.registry.family_choice import watched_names
 from neural_hive_ml.registry.sign import load_verify_keys
 from neural_hive_ml.retraining.control import pause_of
 from neural_hive_ml.retraining.deadline import deadline
@@ -20,6 +21,7 @@ from neural_hive_ml.rollout.start import MODES
 from neural_hive_ml.rollout.webhook import Webhook
 from neural_hive_ml.settings import Settings
 from neural_hive_ml.slo.spec import load_objectives
+from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.training.request import TrainingRequest
 
 # A training that takes longer than this is ended and counts as failed.
@@ -55,6 +57,18 @@ def desk_of(settings: Settings, workspace: Workspace, progress: Callable[[str], 
         window_hours=settings.number("DRIFT_WINDOW_HOURS"),
         progress=progress,
         rollout=lambda: check_rollouts(settings, workspace, progress),
+        names=watched(settings, workspace.state),
+    )
+
+
+def watched(settings: Settings, state: StateStore) -> tuple[str, ...]:
+    """Return the models that are checked for drift: the guide's and what else serves. Raises `StoreUnavailable`."""
+    return watched_names(
+        state,
+        {
+            "anomaly": settings.text("ANOMALY_DETECTOR_MODEL_TYPE"),
+            "scheduling": settings.text("SCHEDULING_MODEL_TYPE"),
+        },
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from neural_hive_ml.bootstrap_http import open_gate, open_keyring
 from neural_hive_ml.cache.port import FeatureCache, Observe, unobserved
 from neural_hive_ml.clock import DAY_MS, Clock, SystemClock
-from neural_hive_ml.conventions import CHALLENGER, CHAMPION, Family, anomaly_model_name, scheduling_model_name
+from neural_hive_ml.conventions import CHALLENGER, CHAMPION, Family
 from neural_hive_ml.errors import StoreUnavailable, UsageError
 from neural_hive_ml.ledger.anchor import HeadFile
 from neural_hive_ml.ledger.chain import Ledger
@@ -158,34 +158,27 @@ def verify_keys(settings: Settings) -> "Sequence[VerifyKey]":
 
 def anomaly_model(settings: Settings) -> str:
     """Return the registered name of the detector that serves."""
-    algorithm = settings.text("ANOMALY_DETECTOR_MODEL_TYPE")
-    return (
-        _chosen(settings, "anomaly", anomaly_model_name())
-        if algorithm == "auto"
-        else anomaly_model_name(algorithm)
-    )
+    return _serving(settings, "anomaly", settings.text("ANOMALY_DETECTOR_MODEL_TYPE"))
 
 
 def scheduling_model(settings: Settings) -> str:
     """Return the registered name of the scheduling predictor that serves."""
-    algorithm = settings.text("SCHEDULING_MODEL_TYPE")
-    if algorithm == "auto":
-        return _chosen(settings, "scheduling", scheduling_model_name())
-    return scheduling_model_name(algorithm)
+    return _serving(settings, "scheduling", settings.text("SCHEDULING_MODEL_TYPE"))
 
 
-def _chosen(settings: Settings, family: Family, default: str) -> str:
-    """Return what the family's gate chose; the default before it chose, or when the store does not answer."""
-    from neural_hive_ml.registry.family_choice import read_choice
+def _serving(settings: Settings, family: Family, algorithm: str) -> str:
+    """Return what serves for a family; for ``auto`` the default when the store does not answer."""
+    from neural_hive_ml.registry.family_choice import AUTO, DEFAULTS, named_model, serving_name
 
+    if algorithm != AUTO:
+        return named_model(family, algorithm)
     state = open_state(settings)
     try:
-        choice = read_choice(state, family)
+        return serving_name(state, family, algorithm)
     except StoreUnavailable:
-        return default
+        return DEFAULTS[family]
     finally:
         state.close()
-    return default if choice is None else choice.name
 
 
 def model_slot(settings: Settings, name: str, clock: Clock, alias: str = CHAMPION) -> "ModelSlot":

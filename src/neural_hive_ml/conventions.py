@@ -40,6 +40,12 @@ GUIDE_MODELS: Final = (
     *(load_model_name(minutes) for minutes in LOAD_HORIZONS_MINUTES),
     scheduling_model_name(),
 )
+# Every name that there is a trainer for: what may have a champion, and may serve where a setting says so.
+MODELS: Final = (
+    *(anomaly_model_name(algorithm) for algorithm in ANOMALY_ALGORITHMS),
+    *(load_model_name(minutes) for minutes in LOAD_HORIZONS_MINUTES),
+    *(scheduling_model_name(algorithm) for algorithm in SCHEDULING_ALGORITHMS),
+)
 
 
 def family_of(name: str) -> Family:

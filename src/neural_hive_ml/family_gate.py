@@ -1,20 +1,16 @@
 """The gate between a family's algorithms: a new champion takes over where the setting is ``auto`` if it beats who serves."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
 
-from neural_hive_ml.conventions import CHAMPION, Family, anomaly_model_name, scheduling_model_name
+from neural_hive_ml.conventions import CHAMPION
 from neural_hive_ml.evaluation.verdict import Outcome
-from neural_hive_ml.registry.family_choice import FamilyChoice, read_choice, write_choice
+from neural_hive_ml.registry.family_choice import DEFAULTS, FamilyChoice, read_choice, write_choice
 from neural_hive_ml.registry.port import Registry
 from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.tickets.columns import TicketColumns
 from neural_hive_ml.training.request import Candidate, TrainingRequest
-
-# Families whose registered names carry the algorithm, with the name that serves before anything was chosen.
-DEFAULTS: Final[Mapping[Family, str]] = {"anomaly": anomaly_model_name(), "scheduling": scheduling_model_name()}
 
 
 def choose(

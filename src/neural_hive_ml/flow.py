@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from neural_hive_ml.clock import DAY_MS, Clock
-from neural_hive_ml.conventions import CHAMPION, GUIDE_MODELS
+from neural_hive_ml.conventions import CHAMPION, MODELS
 from neural_hive_ml.errors import Conflict, HiveError, NotEnoughData, RegistryUnavailable, StoreUnavailable
 from neural_hive_ml.evaluation.verdict import Evaluation, Outcome, Verdict
 from neural_hive_ml.family_gate import choose
@@ -116,7 +116,7 @@ def train(
 
 def _mend(workspace: Workspace, at_ms: int, progress: Progress) -> None:
     """Finish moves of aliases that a death interrupted; what another process is moving is its own."""
-    for name in GUIDE_MODELS:
+    for name in MODELS:
         try:
             mended = reconcile(
                 workspace.registry, workspace.state, (name,), at_ms=at_ms, note=noting(workspace.ledger)

@@ -6,14 +6,17 @@ from pathlib import Path
 import pytest
 from tests.support.trained import flights
 
+from neural_hive_ml.automation import desk_of
 from neural_hive_ml.bootstrap import anomaly_model, open_state, scheduling_model
 from neural_hive_ml.clock import FixedClock
-from neural_hive_ml.conventions import CHAMPION
+from neural_hive_ml.conventions import CHAMPION, GUIDE_MODELS
 from neural_hive_ml.family_gate import choose
 from neural_hive_ml.flow import Rules, Workspace, read_window, train
 from neural_hive_ml.ledger.chain import Ledger
+from neural_hive_ml.registry.alias_record import read_record
 from neural_hive_ml.registry.family_choice import FamilyChoice, read_choice, write_choice
 from neural_hive_ml.registry.memory import MemoryRegistry
+from neural_hive_ml.retraining.job import run_cycle
 from neural_hive_ml.settings import load_settings
 from neural_hive_ml.state.memory import MemoryStateStore
 from neural_hive_ml.tickets.memory import MemoryTicketStore
@@ -70,3 +73,29 @@ def test_services_follow_the_setting_and_auto_the_choice(tmp_path: Path) -> None
     state.close()
     assert [scheduling_model(settings(k)) for k in ("xgboost", "lightgbm", "auto")] == [STRONG, LIGHT, LIGHT]
     assert anomaly_model(settings("auto")) == "anomaly-detector-isolation_forest"
+
+
+def test_who_serves_is_mended_and_checked_for_drift(workspace: Workspace, tmp_path: Path) -> None:
+    """Not the guide's five names only: what answers is watched, whichever algorithm it is."""
+    newest = workspace.tickets.extent().newest_event_ms
+    assert newest is not None
+    asked = TrainingRequest("scheduling", newest + 1, min_samples=500, threads=1, algorithm="lightgbm")
+    train([asked, asked], workspace, RULES, lambda _line: None)
+    # Somebody chooses another version in MLflow's own page: the next training adopts it and writes it down.
+    workspace.registry.move_alias(LIGHT, CHAMPION, 2)
+    train([], workspace, RULES, lambda _line: None)
+    assert read_record(workspace.state, LIGHT).champion == 2
+
+    def checked(**told: str) -> dict[str, bool]:
+        settings = load_settings({"HIVE_DATA_DIR": str(tmp_path), **told})
+        desk = desk_of(settings, workspace, lambda _line: None)
+        found = run_cycle(desk, as_of_ms=newest + 1, dry_run=True).checked
+        return {one.name: one.subject is not None for one in found}
+
+    nobody = dict.fromkeys(GUIDE_MODELS, False)
+    assert checked() == nobody
+    assert checked(SCHEDULING_MODEL_TYPE="lightgbm") == {**nobody, LIGHT: True}
+    assert checked(SCHEDULING_MODEL_TYPE="auto") == {**nobody, LIGHT: True}, (
+        "it was chosen: no other has a champion"
+    )
+    assert checked(ANOMALY_DETECTOR_MODEL_TYPE="autoencoder") == {**nobody, "anomaly-detector-autoencoder": False}

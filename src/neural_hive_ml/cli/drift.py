@@ -10,10 +10,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from neural_hive_ml.automation import watched
 from neural_hive_ml.bootstrap import describe, open_state, open_workspace
 from neural_hive_ml.cli.moments import resolve_as_of
 from neural_hive_ml.clock import iso
-from neural_hive_ml.conventions import CHAMPION, EXIT_NOT_ENOUGH_DATA, EXIT_OK, GUIDE_MODELS
+from neural_hive_ml.conventions import CHAMPION, EXIT_NOT_ENOUGH_DATA, EXIT_OK
 from neural_hive_ml.drift.monitor import Checked, check_champions, reference_days, update_reference
 from neural_hive_ml.drift.records import checks_of
 from neural_hive_ml.drift.subject import subject_of
@@ -62,7 +63,8 @@ def check_command(
         checked = check_champions(
             workspace.tickets, workspace.state, workspace.registry, as_of_ms=as_of_ms,
             window_hours=window_hours or settings.number("DRIFT_WINDOW_HOURS"),
-            threshold=settings.number("DRIFT_THRESHOLD"), names=names or GUIDE_MODELS, keep=not no_record,
+            threshold=settings.number("DRIFT_THRESHOLD"), names=names or watched(settings, workspace.state),
+            keep=not no_record,
         )  # fmt: skip
     if as_json:
         click.echo(json.dumps([_json(c) for c in checked], indent=2))
@@ -113,9 +115,9 @@ def report_command(names: tuple[str, ...], as_of: str, html: Path | None, as_jso
     Example: hive-ml drift report --model scheduling-predictor-xgboost --html drift.html
     """
     settings = load_settings()
-    chosen = names or GUIDE_MODELS
     state = open_state(settings)
     try:
+        chosen = names or watched(settings, state)
         newest = {name: checks_of(state, name, limit=1) for name in chosen}
     finally:
         state.close()
@@ -193,7 +195,7 @@ def update_command(names: tuple[str, ...], as_of: str, days: float | None, reaso
         ledger = workspace.ledger
         actor = "operator " + personal(getpass.getuser())[:14]
         documents = []
-        for name in names or GUIDE_MODELS:
+        for name in names or watched(settings, workspace.state):
             version = workspace.registry.resolve(name, CHAMPION)
             if version is None:
                 continue

@@ -11,8 +11,7 @@ from rich.table import Table
 from neural_hive_ml.automation import quality_rules
 from neural_hive_ml.bootstrap import describe, open_state, open_workspace
 from neural_hive_ml.clock import iso
-from neural_hive_ml.conventions import EXIT_NOT_ENOUGH_DATA, EXIT_OK, MODEL_QUALITY
-from neural_hive_ml.feedback.quality import MODELS
+from neural_hive_ml.conventions import EXIT_NOT_ENOUGH_DATA, EXIT_OK, MODEL_QUALITY, MODELS
 from neural_hive_ml.feedback.quality_job import check_quality
 from neural_hive_ml.retraining.events import record_run
 from neural_hive_ml.settings import load_settings

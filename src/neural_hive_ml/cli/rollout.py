@@ -13,7 +13,7 @@ from rich.table import Table
 from neural_hive_ml.automation import check_rollouts
 from neural_hive_ml.bootstrap import describe, open_state, open_workspace
 from neural_hive_ml.clock import SystemClock, iso
-from neural_hive_ml.conventions import ANNOUNCEMENTS, EXIT_OK, GUIDE_MODELS, ROLLOUT_CHECKS, ROLLOUTS
+from neural_hive_ml.conventions import ANNOUNCEMENTS, EXIT_OK, GUIDE_MODELS, MODELS, ROLLOUT_CHECKS, ROLLOUTS
 from neural_hive_ml.errors import HiveError
 from neural_hive_ml.registry.alias_record import AliasRecord, read_record
 from neural_hive_ml.rollout.check import Checked, document_of
@@ -89,7 +89,9 @@ def status_command(as_json: bool) -> None:
     """
     state = open_state(load_settings())
     try:
-        models = {name: _standing(state, name) for name in GUIDE_MODELS}
+        # Another algorithm's name is shown once a version of it was ever moved.
+        named = [name for name in MODELS if name in GUIDE_MODELS or read_record(state, name).token]
+        models = {name: _standing(state, name) for name in named}
         decisions = [{"at": iso(r.at_ms), **r.document} for r in state.find(ROLLOUTS, newest_first=True, limit=10)]
         waiting = state.count(ANNOUNCEMENTS, where={"status": "pending"})
         failed = state.count(ANNOUNCEMENTS, where={"status": "failed"})

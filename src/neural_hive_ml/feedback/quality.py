@@ -10,25 +10,14 @@ import numpy.typing as npt
 
 from neural_hive_ml.clock import DAY_MS, iso
 from neural_hive_ml.conventions import (
-    ANOMALY_ALGORITHMS,
     FAMILIES,
-    LOAD_HORIZONS_MINUTES,
-    SCHEDULING_ALGORITHMS,
     Family,
-    anomaly_model_name,
-    load_model_name,
-    scheduling_model_name,
 )
 from neural_hive_ml.feedback.live import Estimate, LiveFigure
 from neural_hive_ml.feedback.maturity import Cohort
 from neural_hive_ml.feedback.quality_loss import Loss
 
 WINDOW_DAYS: Final = 7
-MODELS: Final = (
-    *(anomaly_model_name(a) for a in ANOMALY_ALGORITHMS),
-    *(load_model_name(minutes) for minutes in LOAD_HORIZONS_MINUTES),
-    *(scheduling_model_name(a) for a in SCHEDULING_ALGORITHMS),
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from neural_hive_ml.conventions import CHAMPION, MODEL_QUALITY
+from neural_hive_ml.conventions import CHAMPION, MODEL_QUALITY, MODELS
 from neural_hive_ml.evaluation.records import EVALUATION_FILE, read_judgement
-from neural_hive_ml.feedback.quality import MODELS, ModelQuality, QualityRules, family_of
+from neural_hive_ml.feedback.quality import ModelQuality, QualityRules, family_of
 from neural_hive_ml.feedback.quality_log import predictions, read_outcomes, verdicts_until
 from neural_hive_ml.feedback.quality_loss import loss_of
 from neural_hive_ml.feedback.quality_measure import Question, measure_detector, measure_durations, measure_load

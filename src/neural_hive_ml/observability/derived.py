@@ -17,6 +17,7 @@ from neural_hive_ml.conventions import (
     DRIFT_RECORDS,
     JOB_RUNS,
     MODEL_QUALITY,
+    MODELS,
     QUARANTINE,
     RETRAINING_EVENTS,
     ROLLOUTS,
@@ -126,7 +127,7 @@ def _read_drift(state: RecordReader, values: Values) -> None:
     for detected in (True, False):
         count = state.count(DRIFT_RECORDS, where={"drift_detected": detected})
         values["neural_hive_ml_drift_checks_total"][(str(detected).lower(),)] = count
-    for name in labels.MODEL_NAMES:
+    for name in MODELS:
         newest = _newest(state, DRIFT_RECORDS, {"model_name": name})
         if newest is None:
             continue
@@ -182,7 +183,7 @@ def _families(model_type: Any) -> tuple[str, ...]:
 
 
 def _read_quality(state: RecordReader, values: Values) -> None:
-    for name in labels.MODEL_NAMES:
+    for name in MODELS:
         newest = _newest(state, MODEL_QUALITY, {"model_name": name})
         if newest is None:
             continue
@@ -203,7 +204,7 @@ def _read_quality(state: RecordReader, values: Values) -> None:
 
 def _read_rollouts(state: RecordReader, values: Values) -> None:
     decisions = values["neural_hive_ml_rollout_decisions_total"]
-    for name in labels.MODEL_NAMES:
+    for name in MODELS:
         for action in labels.ROLLOUT_ACTION.values[:-1]:
             decisions[name, action] = 0.0
     for record in state.find(ROLLOUTS):

@@ -8,22 +8,13 @@ from neural_hive_ml.conventions import (
     CHALLENGER,
     CHAMPION,
     FAMILIES,
-    LOAD_HORIZONS_MINUTES,
+    MODELS,
     PREVIOUS,
-    SCHEDULING_ALGORITHMS,
     SEVERITIES,
     THREAT_TYPES,
-    anomaly_model_name,
-    load_model_name,
-    scheduling_model_name,
 )
 from neural_hive_ml.observability.metric_spec import Label
 
-MODEL_NAMES: Final = (
-    *(anomaly_model_name(a) for a in ANOMALY_ALGORITHMS),
-    *(load_model_name(minutes) for minutes in LOAD_HORIZONS_MINUTES),
-    *(scheduling_model_name(a) for a in SCHEDULING_ALGORITHMS),
-)
 # The routes and streams that answer predictions; every service owns its own.
 GUARD_ROUTES: Final = (
     "tickets_score",
@@ -46,7 +37,7 @@ PREDICTION_ROUTES: Final = (*GUARD_ROUTES, *ORCHESTRATOR_ROUTES, "other")
 ROUTE: Final = Label("route", PREDICTION_ROUTES)
 FEEDBACK_ROUTE: Final = Label("route", (*APPROVAL_ROUTES, "other"))
 OUTCOME: Final = Label("outcome", ("ok", "degraded", "client_error", "server_error"), "server_error")
-MODEL: Final = Label("model_name", (*MODEL_NAMES, "other"))
+MODEL: Final = Label("model_name", (*MODELS, "other"))
 MODEL_TYPE: Final = Label("model_type", (*ANOMALY_ALGORITHMS, "rules", "other"))
 FAMILY: Final = Label("model_type", (*FAMILIES, "other"))
 ALIAS: Final = Label("alias", (CHAMPION, CHALLENGER, PREVIOUS, "other"))

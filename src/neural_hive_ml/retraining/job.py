@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from neural_hive_ml.clock import HOUR_MS, Clock
-from neural_hive_ml.conventions import GUIDE_MODELS, RETRAINING_ACTOR
+from neural_hive_ml.conventions import GUIDE_MODELS, MODELS, RETRAINING_ACTOR
 from neural_hive_ml.drift.monitor import Checked, check_champions
 from neural_hive_ml.drift.report import DriftReport
 from neural_hive_ml.errors import Conflict, HiveError
@@ -36,7 +36,7 @@ LOOK_BACK_HOURS = 6
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the job works with; `rollout` looks at the rollouts that are under way."""
+    """What the job works with; `rollout` looks at the rollouts that are under way, `names` are checked for drift."""
 
     tickets: TicketStore
     state: StateStore
@@ -49,6 +49,7 @@ class Desk:
     window_hours: float = 24.0
     progress: Progress = lambda _line: None
     rollout: Callable[[], object] = lambda: None
+    names: Sequence[str] = GUIDE_MODELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def run_cycle(desk: Desk, *, as_of_ms: int, dry_run: bool = False) -> CycleResul
 
 
 def _cycle(desk: Desk, as_of_ms: int) -> CycleResult:
-    reconcile(desk.registry, desk.state, GUIDE_MODELS, at_ms=desk.clock.now_ms(), note=noting(desk.ledger))
+    reconcile(desk.registry, desk.state, MODELS, at_ms=desk.clock.now_ms(), note=noting(desk.ledger))
     desk.rollout()
     left = [c for c in (resume(desk.state, u) for u in unfinished(desk.state)) if c is not None]
     outcomes = list(_train(desk, left, as_of_ms)) if left else []
@@ -139,7 +140,7 @@ def _check(desk: Desk, as_of_ms: int, *, keep: bool) -> tuple[Checked, ...]:
             threshold=desk.policy.drift_threshold, names=names, keep=keep,
         )  # fmt: skip
 
-    checked = look(as_of_ms, GUIDE_MODELS)
+    checked = look(as_of_ms, desk.names)
     for one in checked:
         desk.progress(f"{one.name}: {one.report.status}: {'; '.join(one.report.reasons[:3])}")
     strong = [c for c in checked if c.report.drift_detected and c.report.drift_score > desk.policy.drift_threshold]

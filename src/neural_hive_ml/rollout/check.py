@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from neural_hive_ml.clock import Clock, iso
 from neural_hive_ml.conventions import (
     AUTOMATION,
-    GUIDE_MODELS,
+    MODELS,
     ROLLOUT_ACTOR,
     ROLLOUT_CHECKS,
     ROLLOUTS,
@@ -63,7 +63,7 @@ class Checked:
     done: bool
 
 
-def check(desk: Desk, names: Sequence[str] = GUIDE_MODELS) -> tuple[Checked, ...]:
+def check(desk: Desk, names: Sequence[str] = MODELS) -> tuple[Checked, ...]:
     """Look at each model that has a champion, act on what was decided, and return it.
 
     Raises

@@ -3,7 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from neural_hive_ml.conventions import DRIFT_RECORDS, GUIDE_MODELS, JOB_RUNS, MODEL_QUALITY, RETRAINING_EVENTS
+from neural_hive_ml.conventions import (
+    DRIFT_RECORDS,
+    GUIDE_MODELS,
+    JOB_RUNS,
+    MODEL_QUALITY,
+    MODELS,
+    RETRAINING_EVENTS,
+)
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.ledger.explain import explain
 from neural_hive_ml.registry.port import Registry
@@ -44,8 +51,10 @@ def models(registry: Registry) -> list[dict[str, Any]]:
 def quality(state: StateStore) -> list[dict[str, Any]]:
     """Return the newest live quality of each model; `enough` says whether it rests on enough labels."""
     rows = []
-    for name in GUIDE_MODELS:
+    for name in MODELS:
         newest = state.find(MODEL_QUALITY, where={"model_name": name}, newest_first=True, limit=1)
+        if not newest and name not in GUIDE_MODELS:
+            continue
         document: Mapping[str, Any] = newest[0].document if newest else {}
         rows.append(
             {
@@ -62,7 +71,8 @@ def quality(state: StateStore) -> list[dict[str, Any]]:
 
 def drift(state: StateStore) -> list[dict[str, Any]]:
     """Return each model's newest checks, oldest first, and how its strongest features moved over them."""
-    return [_drift_of(state, name) for name in GUIDE_MODELS]
+    found = [_drift_of(state, name) for name in MODELS]
+    return [one for one in found if one["checks"] or one["name"] in GUIDE_MODELS]
 
 
 def _drift_of(state: StateStore, name: str) -> dict[str, Any]:
