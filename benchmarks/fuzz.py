@@ -4,7 +4,10 @@
 
 Each service runs as a process of its own, with models, and gets its part. `bodies` are thrown at every route that takes
 one: bytes, JSON of no kind, and the routes' own examples with a part replaced. `names` are random model names, tasks,
-owners, types and query values. Memory is the resident set after a warm-up of the same kind of input, and at the end.
+owners, types and query values; where a route is there to remember tasks and owners (lifecycle events) they are of a
+few hundred. Memory is the resident set, read after a warm-up of the same kind of input and after each of ten rounds of
+bodies and names alike: growth by the warm-up levels off, growth by requests goes on. The slope is the median of the
+slopes between any two readings of the second half (Theil and Sen): a step of an allocator does not make one.
 """
 
 import argparse
@@ -18,7 +21,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
@@ -29,6 +34,9 @@ from rich.table import Table
 
 SERVICES = ("guard-agents", "orchestrator-dynamic", "approval-service")
 WARM = 1_000
+ROUNDS = 10
+# What is learned is kept, as it should be: of each name once.
+_LEARNING, _LEARNED = "/tickets/events", 300
 _TEXTS = (
     "",
     " ",
@@ -56,9 +64,9 @@ class Found:
     status: dict[str, int]
     server_errors: int
     new_series: int
-    rss_before_mib: float
-    rss_after_mib: float
+    rss_mib: list[float]
     growth_mib: float
+    slope_kib_per_1000: float
     requests_per_second: float
 
 
@@ -181,6 +189,8 @@ def throw_name(target: Target, rng: random.Random, routes: list[tuple[str, Any]]
     path, example = rng.choice(routes)
     path = path.replace("anomaly-detector-isolation_forest", quote(name, safe="")) if rng.random() < 0.5 else path
     named = deepcopy(example)
+    if path.endswith(_LEARNING):
+        name = f"task-{rng.randrange(_LEARNED)}"
     for holder in _holders(named):
         for field in ("task_id", "plan_id", "type", "event_id", "ticket_id", "user_id", "threat_type", "note"):
             if field in holder and isinstance(holder[field], str):
@@ -214,21 +224,31 @@ def fuzz(service: str, target: Target, bodies: int, names: int, seed: int) -> Fo
     for _ in range(WARM // 2):
         throw_body(target, rng, routes)
         throw_name(target, rng, routes, gets)
-    series, before, began = target.series(), target.rss_mib(), time.perf_counter()
-    status = repeat(bodies, lambda: throw_body(target, rng, routes))
-    status += repeat(names, lambda: throw_name(target, rng, routes, gets))
-    seconds, after = time.perf_counter() - began, target.rss_mib()
+    series, began = target.series(), time.perf_counter()
+    status: Counter[str] = Counter()
+    rss = [target.rss_mib()]
+    for _ in range(ROUNDS):
+        status += repeat(-(-bodies // ROUNDS), lambda: throw_body(target, rng, routes))
+        status += repeat(-(-names // ROUNDS), lambda: throw_name(target, rng, routes, gets))
+        rss.append(target.rss_mib())
+    seconds, sent = time.perf_counter() - began, status.total()
     return Found(
         id=f"fuzz-{service}",
-        requests=bodies + names,
+        requests=sent,
         status=dict(sorted(status.items())),
         server_errors=sum(count for code, count in status.items() if code >= "500"),
         new_series=len(target.series() - series),
-        rss_before_mib=before,
-        rss_after_mib=after,
-        growth_mib=after - before,
-        requests_per_second=(bodies + names) / seconds,
+        rss_mib=rss,
+        growth_mib=rss[-1] - rss[0],
+        slope_kib_per_1000=slope(rss[ROUNDS // 2 :]) * 1024 / (sent / ROUNDS / 1000),
+        requests_per_second=sent / seconds,
     )
+
+
+def slope(readings: list[float]) -> float:
+    """Return the median slope between any two of equally spaced readings, a step."""
+    pairs = combinations(enumerate(readings), 2)
+    return median((later - earlier) / (j - i) for (i, earlier), (j, later) in pairs)
 
 
 @contextmanager
@@ -306,13 +326,17 @@ def main() -> int:
                 bodies, names = -(-args.bodies // len(services)), -(-args.names // len(services))
                 found.append(fuzz(service, target, bodies, names, args.seed))
     table = Table(title="random input")
-    for heading in ("id", "requests", "status", "5xx", "new series", "RSS before", "after", "growth MiB", "per s"):
+    for heading in (
+        "id", "requests", "status", "5xx", "new series", "RSS MiB after each round", "growth MiB",
+        "slope KiB per 1,000", "per s",
+    ):  # fmt: skip
         table.add_column(heading, overflow="fold")
     for one in found:
         status = " ".join(f"{code}:{count}" for code, count in one.status.items())
         table.add_row(
-            one.id, str(one.requests), status, str(one.server_errors), str(one.new_series), f"{one.rss_before_mib:.1f}",
-            f"{one.rss_after_mib:.1f}", f"{one.growth_mib:+.1f}", f"{one.requests_per_second:.0f}",
+            one.id, str(one.requests), status, str(one.server_errors), str(one.new_series),
+            " ".join(f"{mib:.1f}" for mib in one.rss_mib), f"{one.growth_mib:+.1f}",
+            f"{one.slope_kib_per_1000:+.0f}", f"{one.requests_per_second:.0f}",
         )  # fmt: skip
     Console(width=160).print(table)
     if args.json:

@@ -29,7 +29,7 @@ _OF_PARAMETERS = [
 QUARTER_MS = 15 * MINUTE_MS
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=36_000)  # a year of quarters
 def local_hour(quarters_since_epoch: int, timezone: str) -> tuple[int, int]:
     """Return (hour 0-23, weekday 0-6 from Monday) of a quarter of an hour, counted from the epoch, in a time zone.
 

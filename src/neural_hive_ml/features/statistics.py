@@ -20,7 +20,8 @@ _PERSONAL = tuple(scope in at.PERSONAL_SCOPES for scope in at.SCOPES)
 _DIGESTED = "personal.digested"
 
 
-@lru_cache(maxsize=100_000)
+# The owners of a few hours; a digest costs a microsecond, and a hundred thousand of them would hold 40 MB.
+@lru_cache(maxsize=4_096)
 def personal_key(key: str) -> str:
     """Return the digest by which statistics remember a key that names an owner; an empty key stays nobody's.
 

@@ -34,7 +34,7 @@ from neural_hive_ml.tickets.ticket import Ticket
 # Counting a day costs a read of the store: one read answers everybody for this long.
 _FRESH_MS: Final = 30_000
 _MOST_COUNTED: Final = 50_000
-_PAGE: Final = 5_000
+_PAGE: Final = 1_000
 _NAME: Final = Parameter("name", str, "registered name", "scheduling-predictor-xgboost", "path")
 _FAMILY: Final = Parameter("model_type", Literal[FAMILIES], "only this family", "load")
 
@@ -170,12 +170,12 @@ class PlatformDesk:
         now_ms = self.clock.now_ms()
         if self._stats is not None and 0 <= now_ms - self._stats[0] < _FRESH_MS:
             return self._stats[1]
-        records = list(islice(self._day(now_ms), _MOST_COUNTED + 1))
         quality = self._quality(self.enrichment.durations.slot.name) or {}
         mae = quality.get("metrics", {}).get("mae_ms")
-        stats = stats_of(
-            records[:_MOST_COUNTED], mae, window_hours=DAY_MS // 3_600_000, complete=len(records) <= _MOST_COUNTED
-        )
+        # Page by page: a day's records at once would be more than the service itself.
+        records = self._day(now_ms)
+        counted = stats_of(islice(records, _MOST_COUNTED), mae, window_hours=DAY_MS // 3_600_000)
+        stats = msgspec.structs.replace(counted, complete=next(records, None) is None)
         self._stats = now_ms, stats
         return stats
 
