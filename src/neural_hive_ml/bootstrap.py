@@ -181,6 +181,29 @@ def _serving(settings: Settings, family: Family, algorithm: str) -> str:
         state.close()
 
 
+def family_slot(settings: Settings, family: Family, clock: Clock) -> "ModelSlot":
+    """Return an empty slot for the champion that serves for a family; for ``auto`` it follows the family's gate."""
+    from neural_hive_ml.registry.family_choice import AUTO, serving_name
+
+    if family == "anomaly":
+        name, algorithm = anomaly_model(settings), settings.text("ANOMALY_DETECTOR_MODEL_TYPE")
+    else:
+        name, algorithm = scheduling_model(settings), settings.text("SCHEDULING_MODEL_TYPE")
+    slot = model_slot(settings, name, clock)
+    if algorithm == AUTO:
+        state = open_state(settings)
+        slot.follow = lambda: serving_name(state, family, AUTO)
+    return slot
+
+
+def challenger_slot(settings: Settings, champion: "ModelSlot", clock: Clock) -> "ModelSlot":
+    """Return an empty slot for the challenger of the model that another slot holds."""
+    slot = model_slot(settings, champion.name, clock, CHALLENGER)
+    if champion.follow is not None:
+        slot.follow = lambda: champion.name
+    return slot
+
+
 def model_slot(settings: Settings, name: str, clock: Clock, alias: str = CHAMPION) -> "ModelSlot":
     """Return an empty slot for what an alias of a registered model points to."""
     from neural_hive_ml.registry.cache import LastKnownGood
@@ -219,13 +242,13 @@ def guard_agents(settings: Settings) -> "GuardAgents":
     metrics = guard_agents_metrics(
         StateDerivedCollector(open_state(settings)), aliases=settings.flag("HIVE_METRIC_ALIASES")
     )
-    slot = model_slot(settings, anomaly_model(settings), clock)
+    slot = family_slot(settings, "anomaly", clock)
     rows = None
     if settings.flag("FEATURE_CACHE"):
         rows = CachedRows(open_feature_cache(settings, lambda result: metrics.cache.inc("features", result)))
     log = prediction_log(settings, metrics, clock)
     queue = ShadowQueue(metrics)
-    shadow = Shadow(model_slot(settings, slot.name, clock, CHALLENGER), queue, log)
+    shadow = Shadow(challenger_slot(settings, slot, clock), queue, log)
     beside = TicketShadow(shadow, clock, settings.number("REVIEW_AUDIT_SHARE"))
     scoring = TicketScoring(slot, LiveStatistics(), clock, rows, beside)
     verdicts = None

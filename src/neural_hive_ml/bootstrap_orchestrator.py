@@ -5,22 +5,23 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
 from neural_hive_ml.bootstrap import (
-    anomaly_model,
+    challenger_slot,
+    family_slot,
     model_slot,
     open_state,
     open_tickets,
     prediction_log,
-    scheduling_model,
 )
 from neural_hive_ml.bootstrap_http import open_gate
 from neural_hive_ml.clock import SystemClock
-from neural_hive_ml.conventions import CHALLENGER, LOAD_HORIZONS_MINUTES, load_model_name
+from neural_hive_ml.conventions import LOAD_HORIZONS_MINUTES, load_model_name
 from neural_hive_ml.errors import HiveError, StoreUnavailable
 from neural_hive_ml.settings import Settings
 
 if TYPE_CHECKING:
     from neural_hive_ml.serving.orchestrator.app import Orchestrator
     from neural_hive_ml.serving.orchestrator.history import Completions
+    from neural_hive_ml.serving.slot import ModelSlot
 
 
 def orchestrator(settings: Settings) -> "Orchestrator":
@@ -45,20 +46,18 @@ def orchestrator(settings: Settings) -> "Orchestrator":
     log = prediction_log(settings, metrics, clock)
     queue = ShadowQueue(metrics)
 
-    def shadow(name: str) -> Shadow:
-        return Shadow(model_slot(settings, name, clock, CHALLENGER), queue, log)
+    def shadow(champion: "ModelSlot") -> Shadow:
+        return Shadow(challenger_slot(settings, champion, clock), queue, log)
 
-    scheduling = scheduling_model(settings)
+    scheduling = family_slot(settings, "scheduling", clock)
     beside = shadow(scheduling)
-    ahead = {m: shadow(load_model_name(m)) for m in LOAD_HORIZONS_MINUTES}
-    durations = DurationPrediction(
-        model_slot(settings, scheduling, clock), LiveStatistics(), DurationShadow(beside, clock)
-    )
+    durations = DurationPrediction(scheduling, LiveStatistics(), DurationShadow(beside, clock))
     slots = {m: model_slot(settings, load_model_name(m), clock) for m in LOAD_HORIZONS_MINUTES}
+    ahead = {m: shadow(slot) for m, slot in slots.items()}
     reader = HistoryReader(history, lambda: _stored_completions(settings), metrics)
     load = LoadForecasting(slots, history, clock, LoadShadow(ahead))
     # The detector's rows are made from the same statistics; its challenger runs where tickets are judged, in guard-agents.
-    scoring = TicketScoring(model_slot(settings, anomaly_model(settings), clock), durations.statistics, clock)
+    scoring = TicketScoring(family_slot(settings, "anomaly", clock), durations.statistics, clock)
     challengers = (beside.slot, *(one.slot for one in ahead.values()))
     champions = (durations.slot, *slots.values(), scoring.slot)
     platform = PlatformDesk(
@@ -70,7 +69,7 @@ def orchestrator(settings: Settings) -> "Orchestrator":
         log,
     )
     keeper = ForecastKeeper(load, metrics)
-    notes = DriftNotes(lambda: open_state(settings), [slot.name for slot in champions])
+    notes = DriftNotes(lambda: open_state(settings), lambda: [slot.name for slot in champions])
     return Orchestrator(
         durations,
         load,

@@ -40,7 +40,7 @@ def choose(
         progress(f"{family}: where the setting is auto, {serving} goes on serving")
         return
     write_choice(state, FamilyChoice(family, name, reason, at_ms))
-    progress(f"{family}: where the setting is auto, {name} serves from the next start on: {reason}")
+    progress(f"{family}: where the setting is auto, {name} serves from the next look on: {reason}")
 
 
 def _why(

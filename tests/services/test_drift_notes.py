@@ -41,7 +41,7 @@ def test_each_check_is_told_once_and_a_model_without_one_is_unknown() -> None:
     state = MemoryStateStore()
     state.put(DRIFT_RECORDS, check(LOAD, 1, detected=False))
     state.put(DRIFT_RECORDS, check(LOAD, 2, detected=True))
-    logs = told(DriftNotes(lambda: state, (LOAD, SCHEDULING), every_seconds=0.01), 0.3)
+    logs = told(DriftNotes(lambda: state, lambda: (LOAD, SCHEDULING), every_seconds=0.01), 0.3)
     found = [(log["event"], log["model"], log.get("drift_detected"), log["log_level"]) for log in logs]
     assert found == [
         ("serving.drift_checked", LOAD, True, "warning"),
@@ -60,5 +60,5 @@ def test_a_store_that_does_not_answer_is_asked_again_and_told() -> None:
             raise StoreUnavailable("no answer", remedy="hive-ml doctor")
         return state
 
-    events = [log["event"] for log in told(DriftNotes(open_state, (LOAD,), every_seconds=0.01), 0.3)]
+    events = [log["event"] for log in told(DriftNotes(open_state, lambda: (LOAD,), every_seconds=0.01), 0.3)]
     assert events == ["serving.drift_not_read", "serving.drift_checked"]

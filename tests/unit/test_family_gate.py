@@ -4,19 +4,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.trained import flights
+from tests.support.served import publish
+from tests.support.trained import duration_candidate, flights
 
 from neural_hive_ml.automation import desk_of
-from neural_hive_ml.bootstrap import anomaly_model, open_state, scheduling_model
-from neural_hive_ml.clock import FixedClock
+from neural_hive_ml.bootstrap import anomaly_model, challenger_slot, family_slot, open_state, scheduling_model
+from neural_hive_ml.clock import FixedClock, SystemClock
 from neural_hive_ml.conventions import CHAMPION, GUIDE_MODELS
 from neural_hive_ml.family_gate import choose
 from neural_hive_ml.flow import Rules, Workspace, read_window, train
 from neural_hive_ml.ledger.chain import Ledger
+from neural_hive_ml.observability.metrics import orchestrator_metrics
 from neural_hive_ml.registry.alias_record import read_record
 from neural_hive_ml.registry.family_choice import FamilyChoice, read_choice, write_choice
 from neural_hive_ml.registry.memory import MemoryRegistry
 from neural_hive_ml.retraining.job import run_cycle
+from neural_hive_ml.serving.statistics_source import LiveStatistics
+from neural_hive_ml.serving.watch import ModelWatch
 from neural_hive_ml.settings import load_settings
 from neural_hive_ml.state.memory import MemoryStateStore
 from neural_hive_ml.tickets.memory import MemoryTicketStore
@@ -99,3 +103,37 @@ def test_who_serves_is_mended_and_checked_for_drift(workspace: Workspace, tmp_pa
         "it was chosen: no other has a champion"
     )
     assert checked(ANOMALY_DETECTOR_MODEL_TYPE="autoencoder") == {**nobody, "anomaly-detector-autoencoder": False}
+
+
+def test_a_running_service_follows_the_choice(tmp_path: Path) -> None:
+    """Who served answers until who was chosen is published and verified; a store that is away changes nothing."""
+    strong = duration_candidate()
+    light = replace(strong, model=replace(strong.model, name=LIGHT, lineage={**strong.model.lineage, "seed": 7}))
+    settings = load_settings({"HIVE_DATA_DIR": str(tmp_path), "SCHEDULING_MODEL_TYPE": "auto"})
+    publish(tmp_path, [strong])
+    slot, clock, metrics = (
+        family_slot(settings, "scheduling", SystemClock()),
+        SystemClock(),
+        orchestrator_metrics(),
+    )
+    challenger = challenger_slot(settings, slot, clock)
+    watch = ModelWatch((slot,), LiveStatistics(), clock, metrics, 30.0, (challenger,))
+
+    def shown() -> set[str]:
+        text = metrics.exposition().decode()
+        return {name for name in (STRONG, LIGHT) if f'model_version{{alias="champion",model_name="{name}"' in text}
+
+    assert watch.refresh()[STRONG]["outcome"] == "swapped"
+    assert shown() == {STRONG}
+    state = open_state(settings)
+    write_choice(state, FamilyChoice("scheduling", LIGHT, "it won", 7))
+    assert watch.refresh()[STRONG]["outcome"] == "unchanged", "nothing is published under the name yet"
+    publish(tmp_path, [light])
+    assert watch.refresh()[LIGHT] == {"outcome": "swapped", "reason": "", "version": 1}
+    assert slot.current is not None
+    assert (slot.current.published.name, challenger.name, shown()) == (LIGHT, LIGHT, {LIGHT})
+    # The choice cannot be read: who serves goes on.
+    state.close()
+    for file in tmp_path.glob("state.db*"):
+        file.write_bytes(b"torn")
+    assert watch.refresh()[LIGHT]["outcome"] == "unchanged"

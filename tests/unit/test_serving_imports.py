@@ -16,7 +16,7 @@ _TELL = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 _START = """
 import neural_hive_ml.serving.run as run
 
-def ask(app, host, port, operations_port):
+def ask(app, *_):
     from starlette.testclient import TestClient
     with TestClient(app) as client:
         assert client.get("/health/liveness").status_code == 200

@@ -9,7 +9,7 @@ import structlog
 
 from neural_hive_ml.clock import Clock
 from neural_hive_ml.conventions import CHAMPION
-from neural_hive_ml.errors import ArtifactRefused, HiveError, NotFound, RegistryUnavailable
+from neural_hive_ml.errors import ArtifactRefused, HiveError, NotFound, RegistryUnavailable, StoreUnavailable
 from neural_hive_ml.features.spec import FEATURE_SET_VERSION
 from neural_hive_ml.registry.cache import LastKnownGood
 from neural_hive_ml.registry.files import Checked
@@ -55,6 +55,9 @@ class ModelSlot:
 
     A champion stays when nothing is published any more, and starts from this disk when the source is away. Any other
     alias (the challenger) follows the publication: none published, none held.
+
+    `follow` says which name to hold from now on, at each look: what a family's gate chose. The model of the name before
+    answers until the other's has been verified.
     """
 
     name: str
@@ -63,6 +66,7 @@ class ModelSlot:
     clock: Clock
     keys: "Sequence[VerifyKey]" = ()
     alias: str = CHAMPION
+    follow: Callable[[], str] | None = None
     current: LoadedModel | None = None
     failure: str = ""
     refused: frozenset[str] = frozenset()
@@ -77,6 +81,7 @@ class ModelSlot:
         good artifact of this disk serves while the source is asked: one that says nothing must not delay the start.
         """
         with self._lock:
+            self._turn()
             started = self.current is None and self.alias == CHAMPION and self._start_from_disk(prepare)
             try:
                 published = self.source.current(self.name, self.alias)
@@ -95,6 +100,20 @@ class ModelSlot:
             if published.digest in self.refused:
                 return RefreshResult("failed", self.failure, "refused_before")
             return self._load(published, prepare)
+
+    def _turn(self) -> None:
+        """Take the name to follow, once a champion is published under it and while the stores answer."""
+        if self.follow is None:
+            return
+        try:
+            wanted = self.follow()
+            if wanted == self.name or self.source.current(wanted) is None:
+                return
+        except (StoreUnavailable, RegistryUnavailable, ArtifactRefused) as error:
+            log.warning("serving.choice_not_read", model=self.name, reason=str(error))
+            return
+        log.info("serving.model_chosen", model=wanted, before=self.name, alias=self.alias)
+        self.name = wanted
 
     def _nothing_published(self) -> RefreshResult:
         if self.alias == CHAMPION:

@@ -38,11 +38,14 @@ class ModelWatch:
 
     def refresh(self) -> dict[str, dict[str, object]]:
         """Look at the source of every slot; return what came of each, by model name. Runs in a worker thread."""
-        found = {slot.name: self._refresh(slot) for slot in self.slots}
+        found: dict[str, dict[str, object]] = {}
+        for slot in self.slots:
+            result = self._refresh(slot)
+            found[slot.name] = result  # the name that it holds now: a look may change it
         for slot in self.challengers:
             result = self._refresh(slot)
             if result["version"] is not None or result["outcome"] != "unchanged":
-                found[slot.name]["challenger"] = result
+                found.setdefault(slot.name, {})["challenger"] = result
         self.show_statistics()
         return found
 
@@ -71,12 +74,15 @@ class ModelWatch:
         self.metrics.statistics_as_of.set(statistics.as_of_ms / 1000)
 
     def _refresh(self, slot: ModelSlot) -> dict[str, object]:
+        before = slot.name
         try:
             result = slot.refresh(self._feed if slot.alias == CHAMPION else nothing)
         except Exception as error:
             # What nobody foresaw about one model must not keep the others from being looked at.
             log.exception("serving.refresh_failed", model=slot.name, alias=slot.alias)
             result = RefreshResult("failed", f"{type(error).__name__}: {error}", "other")
+        if slot.name != before:
+            self._hide(before, slot.alias)
         loaded = slot.current
         self._show_source(slot, result)
         if loaded is not None:
@@ -84,8 +90,7 @@ class ModelWatch:
                 self.metrics.swaps.inc(loaded.published.name)
             self._show_model(slot, loaded)
         elif result.outcome == "withdrawn":
-            self.metrics.model_version.clear(slot.name, slot.alias)
-            self.metrics.model_info.hide(slot.name, slot.alias)
+            self._hide(slot.name, slot.alias)
         version = loaded.published.version if loaded else None
         return {"outcome": result.outcome, "reason": result.reason, "version": version}
 
@@ -101,6 +106,12 @@ class ModelWatch:
         if result.kind != "unreachable":
             self.metrics.source_contact.set(self.clock.now_ms() / 1000)
         self.metrics.dependency_up.set(0 if result.kind == "unreachable" else 1, "registry")
+
+    def _hide(self, name: str, alias: str) -> None:
+        self.metrics.model_version.clear(name, alias)
+        self.metrics.model_info.hide(name, alias)
+        if alias == CHAMPION:
+            self.metrics.model_trained.clear(name)
 
     def _show_model(self, slot: ModelSlot, loaded: LoadedModel) -> None:
         version, artifact = loaded.published.version, loaded.artifact

@@ -20,7 +20,7 @@ class DriftNotes:
     """See `service.Background`. A check is logged once; a model without one is told once as unknown, never as "no drift"."""
 
     open_state: Callable[[], StateStore]
-    names: Sequence[str]
+    names: Callable[[], Sequence[str]]
     every_seconds: float = 60.0
     _told: dict[str, str | None] = field(default_factory=dict)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -51,7 +51,7 @@ class DriftNotes:
     def _newest(self, state: StateStore) -> dict[str, Record | None]:
         found = {
             name: state.find(DRIFT_RECORDS, where={"model_name": name}, newest_first=True, limit=1)
-            for name in self.names
+            for name in self.names()
         }
         return {name: records[0] if records else None for name, records in found.items()}
 
