@@ -87,8 +87,8 @@ sbom: setup-dev  ## bills of materials (CycloneDX) of both locks, in dist/
 	$(BIN)/python scripts/sbom.py requirements.lock > dist/sbom.cdx.json
 	$(BIN)/python scripts/sbom.py requirements-serving.lock > dist/sbom-serving.cdx.json
 
-audit: $(UV)  ## known vulnerabilities of what is locked (asks a public advisory service)
-	$(UV) tool run pip-audit==2.10.1 --require-hashes --disable-pip -r requirements.lock
+audit: $(UV)  ## known vulnerabilities of what is locked (asks PyPI; fails where it cannot)
+	$(UV) tool run pip-audit==2.10.1 --strict --require-hashes --disable-pip -r requirements.lock
 
 release: setup-dev  ## version, changelog, wheel, bills of materials, tag: make release VERSION=0.2.0
 	$(BIN)/python scripts/release.py $(VERSION)
