@@ -67,6 +67,7 @@ class Found:
     rss_mib: list[float]
     growth_mib: float
     slope_kib_per_1000: float
+    learned: int
     requests_per_second: float
 
 
@@ -142,6 +143,13 @@ class Target:
     def rss_mib(self) -> float:
         text = Path(f"/proc/{self.pid}/status").read_text()
         return int(text.split("VmRSS:")[1].split()[0]) / 1024
+
+    def learned(self) -> int:
+        """Return how many lifecycle events the statistics know; approval-service has none."""
+        for line in self.http.get("/metrics").text.splitlines():
+            if line.startswith("neural_hive_ml_statistics_sequence "):
+                return int(float(line.rpartition(" ")[2]))
+        return 0
 
     def posts(self) -> list[tuple[str, Any]]:
         return [
@@ -224,7 +232,7 @@ def fuzz(service: str, target: Target, bodies: int, names: int, seed: int) -> Fo
     for _ in range(WARM // 2):
         throw_body(target, rng, routes)
         throw_name(target, rng, routes, gets)
-    series, began = target.series(), time.perf_counter()
+    series, learned, began = target.series(), target.learned(), time.perf_counter()
     status: Counter[str] = Counter()
     rss = [target.rss_mib()]
     for _ in range(ROUNDS):
@@ -241,6 +249,7 @@ def fuzz(service: str, target: Target, bodies: int, names: int, seed: int) -> Fo
         rss_mib=rss,
         growth_mib=rss[-1] - rss[0],
         slope_kib_per_1000=slope(rss[ROUNDS // 2 :]) * 1024 / (sent / ROUNDS / 1000),
+        learned=target.learned() - learned,
         requests_per_second=sent / seconds,
     )
 
@@ -328,7 +337,7 @@ def main() -> int:
     table = Table(title="random input")
     for heading in (
         "id", "requests", "status", "5xx", "new series", "RSS MiB after each round", "growth MiB",
-        "slope KiB per 1,000", "per s",
+        "slope KiB per 1,000", "events learned", "per s",
     ):  # fmt: skip
         table.add_column(heading, overflow="fold")
     for one in found:
@@ -336,7 +345,7 @@ def main() -> int:
         table.add_row(
             one.id, str(one.requests), status, str(one.server_errors), str(one.new_series),
             " ".join(f"{mib:.1f}" for mib in one.rss_mib), f"{one.growth_mib:+.1f}",
-            f"{one.slope_kib_per_1000:+.0f}", f"{one.requests_per_second:.0f}",
+            f"{one.slope_kib_per_1000:+.0f}", str(one.learned), f"{one.requests_per_second:.0f}",
         )  # fmt: skip
     Console(width=160).print(table)
     if args.json:
