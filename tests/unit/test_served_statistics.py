@@ -25,7 +25,7 @@ _SCORE = """
 import json, sys
 import neural_hive_ml.serving.run as run
 
-def ask(app, host, port, operations_port):
+def ask(app, *_):
     from starlette.testclient import TestClient
     with TestClient(app) as client:
         assert client.post("/api/v1/model/refresh").json()["version"] == 1
