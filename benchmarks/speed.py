@@ -87,6 +87,13 @@ def forest_rows() -> list[Row]:
                 lambda part=part: estimator.score_samples(part),
             )
         )
+    one, wide = x[:1], x[:1].astype(np.float64)
+    rows.append(
+        versus(
+            "speed.forest.numpy.1", lambda: forest.score(wide, compiled=False), "scikit-learn score_samples",
+            lambda: estimator.score_samples(one),
+        )
+    )  # fmt: skip
     return rows
 
 

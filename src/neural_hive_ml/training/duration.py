@@ -31,6 +31,8 @@ from neural_hive_ml.training.split import TimeSplit, split_by_time
 Floats = npt.NDArray[np.float64]
 FEWEST_HOLDOUT = 30
 _SIX_HOURS_MS = 21_600_000
+# Newest rows to learn from (0008 in docs/adr): a year of 280,000 flights taught 4 % more than its newest 60,000 rows.
+_MOST_ROWS = 250_000
 
 
 def train_duration(columns: TicketColumns, request: TrainingRequest, progress: Progress = silent) -> Candidate:
@@ -55,6 +57,7 @@ def train_duration(columns: TicketColumns, request: TrainingRequest, progress: P
         seed=request.seed,
         threads=request.threads,
         parameters=QuantileParameters.of(request.parameters),
+        most_rows=_MOST_ROWS,
         algorithm=request.algorithm or "xgboost",
     )
     scorer = DurationScorer(fitted.quantiles, binding)

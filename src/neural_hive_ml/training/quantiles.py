@@ -12,7 +12,7 @@ from neural_hive_ml.training.quantile_boosters import BOOSTERS, QuantileParamete
 from neural_hive_ml.training.search import Report
 
 Floats = npt.NDArray[np.float64]
-# The newest rows: older ones say less about tomorrow, and cost the same.
+# Enough for a surprise, which needs the shape of run times more than the last percent of their error.
 MOST_ROWS = 60_000
 # The direct and the relative model err differently; their mean was best or within 0.1 % of it on every log.
 _MIX = 0.5
