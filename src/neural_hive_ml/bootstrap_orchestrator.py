@@ -1,7 +1,5 @@
 """Composition root of orchestrator-dynamic: its models, its statistics, its history of completions."""
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
 from neural_hive_ml.bootstrap import (
@@ -13,6 +11,7 @@ from neural_hive_ml.bootstrap import (
     prediction_log,
 )
 from neural_hive_ml.bootstrap_http import open_gate
+from neural_hive_ml.children import pool_of
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.conventions import LOAD_HORIZONS_MINUTES, load_model_name
 from neural_hive_ml.errors import HiveError, StoreUnavailable
@@ -85,7 +84,7 @@ def orchestrator(settings: Settings) -> "Orchestrator":
 
 def _stored_completions(settings: Settings) -> "Completions | None":
     """Read the store in a process of its own: its libraries and its work would slow the answers down."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
+    with pool_of(1) as child:
         found = child.submit(_read_store, settings).result()
     if isinstance(found, str):
         raise StoreUnavailable(found, remedy="hive-ml doctor")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
 
+from neural_hive_ml.children import pool_of
 from neural_hive_ml.errors import TrainingFailed
 from neural_hive_ml.training.search import Objective, Search, State, Trial, Values
 
@@ -79,14 +80,11 @@ class InProcess:
 
 
 class Processes:
-    """Processes of this machine, started afresh, so that no thread or handle of this one leaks into them."""
+    """Processes of this machine, started afresh."""
 
     def __init__(self, workers: int) -> None:
-        import multiprocessing
-        from concurrent.futures import ProcessPoolExecutor
-
         self.workers = workers
-        self._pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+        self._pool = pool_of(workers)
         self._sent: dict[str, bytes] = {}
 
     def run(self, search: Search, jobs: Sequence[TrialJob]) -> Sequence[Trial]:
