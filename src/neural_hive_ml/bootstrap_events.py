@@ -1,7 +1,5 @@
 """Composition root of platform events: the detector, where its threats go, the streams that events come from."""
 
-import os
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +8,7 @@ from neural_hive_ml.errors import UsageError
 from neural_hive_ml.redis_client import redis_client
 from neural_hive_ml.settings import Settings
 from neural_hive_ml.streams.port import Broker
+from neural_hive_ml.streams.reader_name import reader_name
 from neural_hive_ml.streams.worker import StreamWorker
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def event_readers(settings: Settings, broker: Broker, desk: "EventDesk") -> "tup
     """Wire the readers of the platform's event streams."""
     from neural_hive_ml.serving.guard_agents.event_stream import EventStream
 
-    group, name = settings.text("KAFKA_CONSUMER_GROUP"), f"{socket.gethostname()}-{os.getpid()}"
+    group, name = settings.text("KAFKA_CONSUMER_GROUP"), reader_name(settings.data_dir)
     metrics = desk.metrics
 
     def reader(topic: str, label: str, default_type: str) -> StreamWorker:

@@ -1,7 +1,5 @@
 """Composition root of the streams: which broker, which readers."""
 
-import os
-import socket
 from typing import TYPE_CHECKING
 
 from neural_hive_ml.clock import SystemClock
@@ -9,6 +7,7 @@ from neural_hive_ml.errors import UsageError
 from neural_hive_ml.features.spec import FEATURE_SET_VERSION
 from neural_hive_ml.settings import Settings
 from neural_hive_ml.streams.port import Broker
+from neural_hive_ml.streams.reader_name import reader_name
 from neural_hive_ml.streams.worker import StreamWorker
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def ticket_readers(
         raise UsageError(f"HIVE_STATISTICS={mode!r} is unknown", remedy="use live or shared")
     clock, folder = SystemClock(), FolderShelf(settings.data_dir / "statistics")
     topic, group = settings.text("KAFKA_TICKETS_TOPIC"), settings.text("KAFKA_CONSUMER_GROUP")
-    name = f"{socket.gethostname()}-{os.getpid()}"
+    name = reader_name(settings.data_dir)
 
     def reader(handler: TicketStream) -> StreamWorker:
         def count(outcome: str) -> None:
