@@ -66,12 +66,12 @@ class PackedForest:
     def _sum_paths(self, x: npt.NDArray[np.float32], sums: npt.NDArray[np.float64]) -> None:
         """Walk all trees a level at a time."""
         node = np.broadcast_to(self.roots, (len(x), len(self.roots)))
-        row = np.arange(len(x))[:, None]
+        begins = np.arange(0, x.size, self.columns, dtype=np.int32)[:, None]
         for _ in range(self.depth):
-            node = self.child[node] + (x[row, self.feature[node]] > self.threshold[node])
-        sums[:] = 0.0
-        for tree in range(len(self.roots)):
-            sums += self.path[node[:, tree]]
+            value = x.take(self.feature.take(node) + begins)
+            node = self.child.take(node) + (value > self.threshold.take(node))
+        # One tree after the other, as the kernel adds them: the same to the last bit.
+        sums[:] = np.add.accumulate(self.path.take(node), axis=1)[:, -1]
 
     def to_arrays(self, prefix: str = "forest") -> dict[str, npt.NDArray[Any]]:
         """Return the arrays of an artifact."""
