@@ -83,6 +83,9 @@ class Catalog:
 
     def find(self, wanted: Keys) -> "Found":
         """Return where each wanted key lives; O(m log n) a segment."""
+        # In order, so that one search begins in memory that the one before it has just touched: some times quicker.
+        order = np.argsort(wanted.high)
+        wanted = wanted.take(order)
         segment = np.zeros(len(wanted), dtype=np.int64)
         row = np.full(len(wanted), -1, dtype=np.int32)
         digest = np.zeros(len(wanted), dtype=np.uint64)
@@ -90,12 +93,15 @@ class Catalog:
             keys = self.keys(number)
             place = keys.find(wanted)
             hit = np.flatnonzero(place >= 0)
+            if not len(hit):
+                continue
             rows = keys.row[place[hit]]
             mask = self.dead(number)
             if mask is not None:
                 live = ~mask[rows]
                 hit, rows = hit[live], rows[live]
-            segment[hit], row[hit], digest[hit] = number, rows, keys.digest[place[hit]]
+            there = order[hit]
+            segment[there], row[there], digest[there] = number, rows, keys.digest[place[hit]]
         return Found(segment, row, digest)
 
     def add_segment(self, segment: Segment) -> Segment:
