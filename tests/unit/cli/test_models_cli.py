@@ -161,6 +161,9 @@ def test_unsigned_versions_do_not_go_live_where_keys_are_set(
 
 
 def test_prune_keeps_what_is_needed(typed: Typed) -> None:
+    # Whatever tests came before: one version is the champion and the other the one before it.
+    for version in (1, 2):
+        typed("promote", f"{NAME}/{version}", "--reason", "both are needed")
     code, out, _ = typed("prune", "--keep", "1", "--days", "0", "--dry-run", "--json")
 
     assert code == 0
