@@ -14,9 +14,9 @@ from tests.support.tickets import flights, ticket
 from tests.support.trained import generated_tickets
 
 from neural_hive_ml.clock import HOUR_MS
+from neural_hive_ml.compiled import COMPILED
 from neural_hive_ml.features.binding import FeatureBinding
 from neural_hive_ml.features.frame import STAGES, FeatureFrame, RunningMoments, build_frame
-from neural_hive_ml.features.kernel import COMPILED
 from neural_hive_ml.features.row import feature_row, feature_rows, learn
 from neural_hive_ml.features.spec import COLUMN_COUNT, CREATION_COUNT, FEATURES, NAMES
 from neural_hive_ml.features.statistics import Statistics

@@ -2,7 +2,7 @@
 
 import pytest
 
-from neural_hive_ml.features.kernel import COMPILED
+from neural_hive_ml.compiled import COMPILED
 
 NEEDS_KERNEL = pytest.mark.skipif(not COMPILED, reason="no C compiler at installation")
 BOTH = pytest.mark.parametrize("compiled", [pytest.param(True, marks=NEEDS_KERNEL), False])

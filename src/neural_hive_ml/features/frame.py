@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from neural_hive_ml.compiled import COMPILED
 from neural_hive_ml.features import layout as at
 from neural_hive_ml.features.binding import FeatureBinding
-from neural_hive_ml.features.kernel import COMPILED, replay
+from neural_hive_ml.features.kernel import replay
 from neural_hive_ml.features.raw import raw_tickets
 from neural_hive_ml.features.slots import slots_of
 from neural_hive_ml.features.spec import COLUMN_COUNT

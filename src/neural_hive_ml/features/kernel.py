@@ -2,22 +2,15 @@
 
 from array import array
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from neural_hive_ml.compiled import COMPILED, kernels
 from neural_hive_ml.features import definition
 from neural_hive_ml.features import layout as at
 from neural_hive_ml.features.spec import COLUMN_COUNT
 from neural_hive_ml.features.statistics import Tables
-
-try:
-    from neural_hive_ml import _kernels
-except ImportError:  # no C compiler at installation: the definition gives the same numbers, slower
-    _kernels = None  # type: ignore[assignment]
-
-COMPILED: Final = _kernels is not None
 
 
 def replay(
@@ -38,7 +31,7 @@ def replay(
     All arrays are C-contiguous; `slots` is [n, 12], `raw` [n, RAW_WIDTH], `out` [m, COLUMN_COUNT]. O(n).
     """
     if compiled:
-        _kernels.replay(
+        kernels.replay(
             kind,
             stage,
             emit,
@@ -80,7 +73,7 @@ def make_row(
         numbers, places = np.array(raw, dtype=np.float64), np.array(slots, dtype=np.int64)
         return np.array(definition.make_row(stage, float(at_ms), numbers, places, tables))
     out = np.empty(COLUMN_COUNT)
-    _kernels.replay(
+    kernels.replay(
         _NO_EVENT,
         _STAGE[stage],
         _FIRST,

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from neural_hive_ml.compiled import COMPILED
 from neural_hive_ml.features import layout as at
 from neural_hive_ml.features.binding import FeatureBinding
 from neural_hive_ml.features.frame import STAGES, Stage
-from neural_hive_ml.features.kernel import COMPILED, make_row, replay
+from neural_hive_ml.features.kernel import make_row, replay
 from neural_hive_ml.features.raw import QUARTER_MS, fill_parameters, keys_of, local_hour
 from neural_hive_ml.features.spec import COLUMN_COUNT
 from neural_hive_ml.features.statistics import Statistics

@@ -10,15 +10,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from neural_hive_ml.compiled import COMPILED, kernels
 from neural_hive_ml.features.layout import PARAMETER_SLOTS
 from neural_hive_ml.features.spec import INDEX
 
-try:
-    from neural_hive_ml import _kernels
-except ImportError:  # no C compiler at installation: NumPy gives the same numbers, slower
-    _kernels = None  # type: ignore[assignment]
-
-COMPILED = _kernels is not None
 Floats = npt.NDArray[np.float64]
 CREATED, RUNNING, ENDED = "created", "running", "ended"
 STAGES: Final = (CREATED, RUNNING, ENDED)
@@ -140,7 +135,7 @@ def signals(rows: Floats, log_quantiles: Floats, *, compiled: bool = COMPILED) -
         rows = np.ascontiguousarray(rows, dtype=np.float64)
         log_quantiles = np.ascontiguousarray(log_quantiles, dtype=np.float64)
         out = np.empty((len(rows), len(SIGNALS)))
-        _kernels.signals(rows, rows.shape[1], log_quantiles, _TABLE, PARAMETER_SLOTS, out, len(SIGNALS))
+        kernels.signals(rows, rows.shape[1], log_quantiles, _TABLE, PARAMETER_SLOTS, out, len(SIGNALS))
         return out
 
     def column(name: str) -> Floats:

@@ -12,15 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neural_hive_ml.compiled import COMPILED, kernels
 from neural_hive_ml.errors import ArtifactRefused
 from neural_hive_ml.scoring.trees import as_rows, check_trees, layout_of
 
-try:
-    from neural_hive_ml import _kernels
-except ImportError:  # no C compiler at installation: NumPy gives the same numbers, slower
-    _kernels = None  # type: ignore[assignment]
-
-COMPILED = _kernels is not None
 _LARGEST = np.finfo(np.float32).max
 # As the kernel walks them: a node is one access to memory instead of five; `place` is 2 * feature + default_left.
 _NODE = np.dtype([("threshold", np.float32), ("place", np.int32), ("child", np.int32), ("leaf", np.float32)])
@@ -64,7 +59,7 @@ class PackedBooster:
         x = np.minimum(as_rows(rows, self.columns), _LARGEST)
         out = np.empty((len(x), len(self.base)), dtype=np.float32)
         if compiled:
-            _kernels.booster(x, self.trees, out, self.columns)
+            kernels.booster(x, self.trees, out, self.columns)
             return out
         out[:] = self.base
         index = np.arange(len(x))

@@ -6,6 +6,7 @@ from typing import Any, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
+from neural_hive_ml.compiled import COMPILED, kernels
 from neural_hive_ml.errors import ArtifactRefused
 from neural_hive_ml.features.binding import FeatureBinding
 from neural_hive_ml.features.spec import CREATION_COUNT, INDEX
@@ -14,12 +15,6 @@ from neural_hive_ml.scoring.booster import PackedBooster
 from neural_hive_ml.scoring.double_trees import DoubleTrees
 from neural_hive_ml.scoring.packed import Arrays, PackedModel
 
-try:
-    from neural_hive_ml import _kernels
-except ImportError:  # no C compiler at installation: NumPy gives the same numbers, slower
-    _kernels = None  # type: ignore[assignment]
-
-COMPILED = _kernels is not None
 Floats = npt.NDArray[np.float64]
 LEVELS = (0.1, 0.5, 0.9)
 Trees = PackedBooster | DoubleTrees
@@ -53,7 +48,7 @@ class DurationQuantiles:
         if compiled and _walked(self.direct) and _walked(self.relative):
             rows = np.ascontiguousarray(rows, dtype=np.float64)
             told = np.empty((len(rows), 3))
-            _kernels.quantiles(
+            kernels.quantiles(
                 rows,
                 rows.shape[1],
                 CREATION_COUNT,

@@ -12,15 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neural_hive_ml.compiled import COMPILED, kernels
 from neural_hive_ml.errors import ArtifactRefused
 from neural_hive_ml.scoring.trees import as_rows, check_trees
 
-try:
-    from neural_hive_ml import _kernels
-except ImportError:  # no C compiler at installation: NumPy gives the same numbers, slower
-    _kernels = None  # type: ignore[assignment]
-
-COMPILED = _kernels is not None
 _BLOCK = 4096
 # As the kernel walks them: a node is one access to memory instead of three.
 _NODE = np.dtype([("threshold", np.float32), ("feature", np.int32), ("child", np.int32)])
@@ -53,7 +48,7 @@ class PackedForest:
         x = as_rows(rows, self.columns)
         sums = np.empty(len(x))
         if compiled:
-            _kernels.forest(x, self.trees, self.depth, sums, self.columns)
+            kernels.forest(x, self.trees, self.depth, sums, self.columns)
         else:
             for start in range(0, len(x), _BLOCK):
                 self._sum_paths(x[start : start + _BLOCK], sums[start : start + _BLOCK])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from neural_hive_ml.compiled import COMPILED, kernels
 from neural_hive_ml.errors import ArtifactRefused
 from neural_hive_ml.scoring import behaviour
 from neural_hive_ml.scoring.autoencoder import PackedAutoencoder
@@ -13,12 +14,6 @@ from neural_hive_ml.scoring.forest import PackedForest
 from neural_hive_ml.scoring.packed import Arrays
 from neural_hive_ml.scoring.tails import MOST, ORDERS, Tails
 
-try:
-    from neural_hive_ml import _kernels
-except ImportError:  # no C compiler at installation: NumPy gives the same numbers, slower
-    _kernels = None  # type: ignore[assignment]
-
-COMPILED = _kernels is not None
 Floats = npt.NDArray[np.float64]
 SECOND = 0.5
 
@@ -51,7 +46,7 @@ class StageDetector:
         n, count = signals.shape
         out, sums = np.empty((n, len(self.positions) + 1)), np.empty(n)
         tails = self.tails
-        _kernels.stage(
+        kernels.stage(
             signals,
             count,
             self.positions,
@@ -65,14 +60,14 @@ class StageDetector:
             sums,
         )
         whole, tail = forest.normalised(sums), self.whole_tail
-        _kernels.last_rarity(whole, tail.knots, tail.slope, ORDERS, MOST, out, out.shape[1])
+        kernels.last_rarity(whole, tail.knots, tail.slope, ORDERS, MOST, out, out.shape[1])
         return out
 
     def raw(self, rarities: Floats, *, compiled: bool = COMPILED) -> Floats:
         """Return [n]: the greatest rarity and half of the second, as corrected by verdicts where there were any."""
         if compiled:
             raw = np.empty(len(rarities))
-            _kernels.top_two(np.ascontiguousarray(rarities, dtype=np.float64), rarities.shape[1], SECOND, raw)
+            kernels.top_two(np.ascontiguousarray(rarities, dtype=np.float64), rarities.shape[1], SECOND, raw)
         else:
             two = np.partition(rarities, rarities.shape[1] - 2, axis=1)[:, -2:]
             raw = np.asarray(two[:, 1] + SECOND * two[:, 0])

@@ -11,12 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-try:
-    from neural_hive_ml import _kernels
-except ImportError:  # no C compiler at installation: NumPy gives the same numbers, slower
-    _kernels = None  # type: ignore[assignment]
+from neural_hive_ml.compiled import COMPILED, kernels
 
-COMPILED = _kernels is not None
 Floats = npt.NDArray[np.float64]
 # Exceedance probabilities at which the tail is remembered.
 LEVELS = np.array([0.5, 0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005, 0.003, 0.002, 0.001, 0.0005, 0.0002, 0.0001])
@@ -54,7 +50,7 @@ class Tails:
         out = np.empty(signals.shape)
         if compiled:
             x = np.ascontiguousarray(signals, dtype=np.float64)
-            _kernels.rarity(x, self.knots, self.slope, ORDERS, out, MOST)
+            kernels.rarity(x, self.knots, self.slope, ORDERS, out, MOST)
             return out
         for begin in range(0, len(signals), _BLOCK):
             out[begin : begin + _BLOCK] = self._rarity(signals[begin : begin + _BLOCK])

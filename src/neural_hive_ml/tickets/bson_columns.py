@@ -10,16 +10,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from neural_hive_ml.compiled import kernels
 from neural_hive_ml.tickets import limits, table
 from neural_hive_ml.tickets.columns import MISSING_MS, TicketColumns, concat
 from neural_hive_ml.tickets.ticket import ENDED_STATUSES, STATUSES, Qos, Sla, Ticket
 
-try:
-    from neural_hive_ml import _kernels
-except ImportError:  # no C compiler at installation: `tickets.decode` does it all
-    _kernels = None  # type: ignore[assignment]
-
-COMPILED: Final = _kernels is not None
 _COLUMNS: Final = [f.name for f in fields(TicketColumns)]
 _OBJECTS, _FLAGS, _WORDS, _NUMBERS = _COLUMNS[:5], _COLUMNS[5:7], _COLUMNS[7:15], _COLUMNS[15:]
 _UNFINISHED: Final = sum(1 << STATUSES.index(name) for name in ENDED_STATUSES - {"REJECTED"})
@@ -83,7 +78,7 @@ def columns_of_bson(batch: bytes, shared: Shared) -> tuple[TicketColumns, list[O
         When a document does not end within the batch.
     """
     shared.trim()
-    numbers, codes, objects, odd = _kernels.ticket_columns(
+    numbers, codes, objects, odd = kernels.ticket_columns(
         batch, _RULES, _WORD_TEXT, _STANDARD, shared.texts, shared.lists, shared.maps
     )
     rows = len(objects[0])

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from neural_hive_ml.clock import DAY_MS
+from neural_hive_ml.compiled import COMPILED
 from neural_hive_ml.conventions import TICKETS
 from neural_hive_ml.errors import InvalidTicket, StoreUnavailable
 from neural_hive_ml.state.mongo import MongoStateStore
 from neural_hive_ml.state.mongo_client import Json, MongoDatabase
 from neural_hive_ml.tickets.batches import batches
-from neural_hive_ml.tickets.bson_columns import COMPILED, Shared, columns_of_bson, regrouped, woven
+from neural_hive_ml.tickets.bson_columns import Shared, columns_of_bson, regrouped, woven
 from neural_hive_ml.tickets.changes import DayFigures
 from neural_hive_ml.tickets.columns import TicketColumns, columns_of
 from neural_hive_ml.tickets.decode import decode_ticket

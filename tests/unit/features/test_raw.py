@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tests.support.histories import START_MS, TIMEZONES
 from tests.support.tickets import ticket, tickets
 
+from neural_hive_ml.compiled import COMPILED
 from neural_hive_ml.features import layout as at
 from neural_hive_ml.features.binding import FeatureBinding, bind, number
 from neural_hive_ml.features.definition import make_row
-from neural_hive_ml.features.kernel import COMPILED
 from neural_hive_ml.features.raw import QUARTER_MS, keys_of, local_hour, raw_tickets
 from neural_hive_ml.features.row import feature_row, raw_ticket, stage_of, ticket_keys
 from neural_hive_ml.features.spec import COLUMN_COUNT, CREATION_COUNT, FEATURES, INDEX, NAMES
