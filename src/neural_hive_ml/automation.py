@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from neural_hive_ml.clock import HOUR_MS
-from neural_hive_ml.conventions import RETRAINING_ACTOR, family_of
+from neural_hive_ml.conventions import MODEL_TYPE_SETTINGS, RETRAINING_ACTOR, family_of
 from neural_hive_ml.feedback.quality import QualityRules
 from neural_hive_ml.flow import ModelResult, Rules, Workspace, train
 from neural_hive_ml.registry.family_choice import watched_names
@@ -63,13 +63,7 @@ def desk_of(settings: Settings, workspace: Workspace, progress: Callable[[str], 
 
 def watched(settings: Settings, state: StateStore) -> tuple[str, ...]:
     """Return the models that are checked for drift: the guide's and what else serves. Raises `StoreUnavailable`."""
-    return watched_names(
-        state,
-        {
-            "anomaly": settings.text("ANOMALY_DETECTOR_MODEL_TYPE"),
-            "scheduling": settings.text("SCHEDULING_MODEL_TYPE"),
-        },
-    )
+    return watched_names(state, {family: settings.text(name) for family, name in MODEL_TYPE_SETTINGS.items()})
 
 
 def check_rollouts(settings: Settings, workspace: Workspace, progress: Callable[[str], None]) -> Sequence[Checked]:

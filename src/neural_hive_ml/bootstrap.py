@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from neural_hive_ml.bootstrap_http import open_gate, open_keyring
 from neural_hive_ml.cache.port import FeatureCache, Observe, unobserved
 from neural_hive_ml.clock import DAY_MS, Clock, SystemClock
-from neural_hive_ml.conventions import CHALLENGER, CHAMPION, Family
+from neural_hive_ml.conventions import CHALLENGER, CHAMPION, MODEL_TYPE_SETTINGS, Family
 from neural_hive_ml.errors import StoreUnavailable, UsageError
 from neural_hive_ml.ledger.anchor import HeadFile
 from neural_hive_ml.ledger.chain import Ledger
@@ -156,20 +156,11 @@ def verify_keys(settings: Settings) -> "Sequence[VerifyKey]":
     return load_verify_keys(settings.text("HIVE_VERIFY_KEYS"))
 
 
-def anomaly_model(settings: Settings) -> str:
-    """Return the registered name of the detector that serves."""
-    return _serving(settings, "anomaly", settings.text("ANOMALY_DETECTOR_MODEL_TYPE"))
-
-
-def scheduling_model(settings: Settings) -> str:
-    """Return the registered name of the scheduling predictor that serves."""
-    return _serving(settings, "scheduling", settings.text("SCHEDULING_MODEL_TYPE"))
-
-
-def _serving(settings: Settings, family: Family, algorithm: str) -> str:
-    """Return what serves for a family; for ``auto`` the default when the store does not answer."""
+def serving_model(settings: Settings, family: Family) -> str:
+    """Return the registered name that serves for a family; for ``auto`` the default when the store does not answer."""
     from neural_hive_ml.registry.family_choice import AUTO, DEFAULTS, named_model, serving_name
 
+    algorithm = settings.text(MODEL_TYPE_SETTINGS[family])
     if algorithm != AUTO:
         return named_model(family, algorithm)
     state = open_state(settings)
@@ -185,12 +176,8 @@ def family_slot(settings: Settings, family: Family, clock: Clock) -> "ModelSlot"
     """Return an empty slot for the champion that serves for a family; for ``auto`` it follows the family's gate."""
     from neural_hive_ml.registry.family_choice import AUTO, serving_name
 
-    if family == "anomaly":
-        name, algorithm = anomaly_model(settings), settings.text("ANOMALY_DETECTOR_MODEL_TYPE")
-    else:
-        name, algorithm = scheduling_model(settings), settings.text("SCHEDULING_MODEL_TYPE")
-    slot = model_slot(settings, name, clock)
-    if algorithm == AUTO:
+    slot = model_slot(settings, serving_model(settings, family), clock)
+    if settings.text(MODEL_TYPE_SETTINGS[family]) == AUTO:
         state = open_state(settings)
         slot.follow = lambda: serving_name(state, family, AUTO)
     return slot

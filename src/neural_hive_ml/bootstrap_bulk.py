@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from neural_hive_ml.bootstrap import anomaly_model, model_slot, open_registry, scheduling_model, verify_keys
+from neural_hive_ml.bootstrap import model_slot, open_registry, serving_model, verify_keys
 from neural_hive_ml.bulk.judge import Judge
 from neural_hive_ml.clock import SystemClock
+from neural_hive_ml.conventions import MODEL_TYPE_SETTINGS
 from neural_hive_ml.errors import NotFound
 from neural_hive_ml.features.spec import FEATURE_SET_VERSION
 from neural_hive_ml.registry.reference import find
@@ -24,7 +25,8 @@ def serving_judges(settings: Settings) -> tuple[Judge, ...]:
         When there is neither.
     """
     found, why = [], []
-    for name in (anomaly_model(settings), scheduling_model(settings)):
+    for family in MODEL_TYPE_SETTINGS:
+        name = serving_model(settings, family)
         slot = model_slot(settings, name, SystemClock())
         slot.refresh()
         if slot.current is None:

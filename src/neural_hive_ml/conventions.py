@@ -18,6 +18,11 @@ ALGORITHMS: Final[dict[Family, tuple[str, ...]]] = {
     "load": LOAD_ALGORITHMS,
     "scheduling": SCHEDULING_ALGORITHMS,
 }
+# The setting that names which algorithm serves, of families whose registered names carry it.
+MODEL_TYPE_SETTINGS: Final[dict[Family, str]] = {
+    "anomaly": "ANOMALY_DETECTOR_MODEL_TYPE",
+    "scheduling": "SCHEDULING_MODEL_TYPE",
+}
 
 
 def anomaly_model_name(algorithm: str = "isolation_forest") -> str:

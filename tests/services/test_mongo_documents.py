@@ -24,7 +24,8 @@ Json = dict[str, Any]
 
 @pytest.fixture
 def store(mongo_uri: str) -> Iterator[MongoTicketStore]:
-    opened = MongoTicketStore(mongo_uri, f"test_{uuid4().hex[:12]}", 10.0)
+    # Small batches, so that a few documents are several of them.
+    opened = MongoTicketStore(mongo_uri, f"test_{uuid4().hex[:12]}", 10.0, batch_rows=7)
     yield opened
     opened.close()
 
@@ -78,10 +79,7 @@ def assert_reads(store: MongoTicketStore, window: TicketWindow, tickets: list[Ti
 
 
 @pytest.mark.parametrize("times", ["numbers", "dates", "both"])
-def test_both_reads_see_the_same_and_quarantine_the_same(
-    store: MongoTicketStore, times: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mongo_raw, "_BATCH_ROWS", 20)
+def test_both_reads_see_the_same_and_quarantine_the_same(store: MongoTicketStore, times: str) -> None:
     held = good()
     if times != "numbers":
         held = [with_dates(d) if times == "dates" or i % 2 else d for i, d in enumerate(held)]
@@ -97,12 +95,14 @@ def test_both_reads_see_the_same_and_quarantine_the_same(
 
 
 def test_fields_of_others_are_left_out_once_they_are_most_of_it(
-    store: MongoTicketStore, monkeypatch: pytest.MonkeyPatch
+    store: MongoTicketStore,
 ) -> None:
-    monkeypatch.setattr(mongo_raw, "_BATCH_ROWS", 10)
     held = flights(120)
     store._tickets.insert_many([{**msgspec.to_builtins(t), "predictions": "x" * 5_000} for t in held])
-    sizes = [len(b) for b in mongo_raw.raw_batches(store._mongo, store._tickets, ALL, "number", alone=True)]
+    sizes = [
+        len(b)
+        for b in mongo_raw.raw_batches(store._mongo, store._tickets, ALL, "number", alone=True, batch_rows=10)
+    ]
     assert min(sizes[:4]) > 10 * 5_000
     assert max(sizes[4:]) < 10 * 5_000
     ordered = sorted(held, key=lambda t: (t.created_at, t.ticket_id))
@@ -112,7 +112,6 @@ def test_fields_of_others_are_left_out_once_they_are_most_of_it(
 def test_a_connection_lost_in_mid_read_is_taken_up_where_it_was(
     store: MongoTicketStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mongo_raw, "_BATCH_ROWS", 7)
     held = [document(i) for i in range(40)]
     store._tickets.insert_many([*held, *bad()])
     find, lost = mongo_raw._find, []

@@ -71,7 +71,6 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     port = free_port()
     # Read in small pages, so that faults happen between them.
     monkeypatch.setattr(clickhouse, "READ_ROWS", 100)
-    monkeypatch.setattr("neural_hive_ml.tickets.mongo_raw._BATCH_ROWS", 100)
 
     def start_mongo(stack: ExitStack) -> int:
         command = [*mongo_command(tmp_path / "data", port), "--sync-on-commit"]
@@ -82,7 +81,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         return stack.enter_context(running_clickhouse_process(tmp_path, port)).process.pid
 
     def open_mongo(seconds: float = TIMEOUT_SECONDS) -> TicketStore:
-        return MongoTicketStore(f"mongodb://127.0.0.1:{port}", "faults", seconds)
+        return MongoTicketStore(f"mongodb://127.0.0.1:{port}", "faults", seconds, batch_rows=100)
 
     def open_clickhouse(seconds: float = TIMEOUT_SECONDS) -> TicketStore:
         address = ClickHouseAddress("127.0.0.1", port)

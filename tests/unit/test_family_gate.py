@@ -8,7 +8,7 @@ from tests.support.served import publish
 from tests.support.trained import duration_candidate, flights
 
 from neural_hive_ml.automation import desk_of
-from neural_hive_ml.bootstrap import anomaly_model, challenger_slot, family_slot, open_state, scheduling_model
+from neural_hive_ml.bootstrap import challenger_slot, family_slot, open_state, serving_model
 from neural_hive_ml.clock import FixedClock, SystemClock
 from neural_hive_ml.conventions import CHAMPION, GUIDE_MODELS
 from neural_hive_ml.family_gate import choose
@@ -71,12 +71,20 @@ def test_services_follow_the_setting_and_auto_the_choice(tmp_path: Path) -> None
         told = {"SCHEDULING_MODEL_TYPE": kind, "ANOMALY_DETECTOR_MODEL_TYPE": "auto"}
         return load_settings({"HIVE_DATA_DIR": str(tmp_path), **told})
 
-    assert [scheduling_model(settings(k)) for k in ("xgboost", "lightgbm", "auto")] == [STRONG, LIGHT, STRONG]
+    assert [serving_model(settings(k), "scheduling") for k in ("xgboost", "lightgbm", "auto")] == [
+        STRONG,
+        LIGHT,
+        STRONG,
+    ]
     state = open_state(settings("auto"))
     write_choice(state, FamilyChoice("scheduling", LIGHT, "it won", 7))
     state.close()
-    assert [scheduling_model(settings(k)) for k in ("xgboost", "lightgbm", "auto")] == [STRONG, LIGHT, LIGHT]
-    assert anomaly_model(settings("auto")) == "anomaly-detector-isolation_forest"
+    assert [serving_model(settings(k), "scheduling") for k in ("xgboost", "lightgbm", "auto")] == [
+        STRONG,
+        LIGHT,
+        LIGHT,
+    ]
+    assert serving_model(settings("auto"), "anomaly") == "anomaly-detector-isolation_forest"
 
 
 def test_who_serves_is_mended_and_checked_for_drift(workspace: Workspace, tmp_path: Path) -> None:

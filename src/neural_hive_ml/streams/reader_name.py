@@ -8,6 +8,10 @@ from hashlib import blake2b
 from itertools import count
 from pathlib import Path
 
+import structlog
+
+_log = structlog.get_logger("streams")
+
 
 @cache
 def reader_name(folder: Path) -> str:
@@ -34,6 +38,6 @@ def reader_name(folder: Path) -> str:
                 os.close(held)
                 continue
             return f"{machine}-{number}"
-    except OSError:
-        pass
+    except OSError as error:
+        _log.warning("streams.name_not_kept", folder=str(folder), reason=str(error))
     return f"{machine}-p{os.getpid()}"

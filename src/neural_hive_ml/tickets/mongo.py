@@ -27,7 +27,7 @@ from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.files import RawDocument
 from neural_hive_ml.tickets.importer import refusal
 from neural_hive_ml.tickets.mongo_query import KINDS, PROJECTION, TIMELESS, Kind, any_of, created, is_timeless
-from neural_hive_ml.tickets.mongo_raw import documents, raw_batches, readable
+from neural_hive_ml.tickets.mongo_raw import BATCH_ROWS, documents, raw_batches, readable
 from neural_hive_ml.tickets.port import StoreExtent, TicketWindow, UpsertSummary
 from neural_hive_ml.tickets.quarantine import Quarantine
 from neural_hive_ml.tickets.ticket import Ticket
@@ -63,7 +63,10 @@ _READ_ROWS: Final = 5_000
 class MongoTicketStore:
     """See `tickets.port.TicketStore`."""
 
-    def __init__(self, uri: str, database: str, timeout_seconds: float = 5.0) -> None:
+    def __init__(
+        self, uri: str, database: str, timeout_seconds: float = 5.0, batch_rows: int = BATCH_ROWS
+    ) -> None:
+        self._batch_rows = batch_rows
         self._mongo = MongoDatabase(uri, database, timeout_seconds)
         self._tickets: Collection[Json] = self._mongo.database[TICKETS]
         self._quarantine = Quarantine(MongoStateStore(uri, database, timeout_seconds))
@@ -109,7 +112,9 @@ class MongoTicketStore:
             yield columns_of(block)
 
     def _stream(self, window: TicketWindow, kind: Kind, *, alone: bool) -> Iterator[Ticket]:
-        for batch in raw_batches(self._mongo, self._tickets, window, kind, alone=alone):
+        for batch in raw_batches(
+            self._mongo, self._tickets, window, kind, alone=alone, batch_rows=self._batch_rows
+        ):
             for document in documents(batch):
                 ticket = self._read(document)
                 if ticket is not None:
@@ -118,7 +123,9 @@ class MongoTicketStore:
     def _columns(self, window: TicketWindow, kind: Kind) -> Iterator[TicketColumns]:
         """Yield a part a batch; what the kernel does not take is read as every other document."""
         shared = Shared()
-        for batch in raw_batches(self._mongo, self._tickets, window, kind, alone=True):
+        for batch in raw_batches(
+            self._mongo, self._tickets, window, kind, alone=True, batch_rows=self._batch_rows
+        ):
             try:
                 columns, odd = columns_of_bson(batch, shared)
             except ValueError as error:

@@ -16,14 +16,20 @@ from neural_hive_ml.tickets.port import TicketWindow
 if TYPE_CHECKING:
     from pymongo.collection import Collection
 
-_BATCH_ROWS: Final = 1_000
+BATCH_ROWS: Final = 1_000
 # Documents that are looked at before fields are left out, one a batch.
 _LOOKS: Final = 4
 _REPLACEMENT: Final = "\ufffd".encode()
 
 
 def raw_batches(
-    database: MongoDatabase, tickets: "Collection[Json]", window: TicketWindow, kind: Kind, *, alone: bool
+    database: MongoDatabase,
+    tickets: "Collection[Json]",
+    window: TicketWindow,
+    kind: Kind,
+    *,
+    alone: bool,
+    batch_rows: int = BATCH_ROWS,
 ) -> Iterator[bytes]:
     """Yield batches of documents whose created_at is of one type; a connection lost on the way is taken up again.
 
@@ -38,7 +44,7 @@ def raw_batches(
         came = False
         with database.answering():
             try:
-                for batch in _find(tickets, condition, PROJECTION if narrow else None):
+                for batch in _find(tickets, condition, PROJECTION if narrow else None, batch_rows):
                     came = True
                     yield batch
                     last = _last(batch, kind)
@@ -57,8 +63,10 @@ def raw_batches(
                     raise
 
 
-def _find(tickets: "Collection[Json]", condition: Json, projection: Json | None) -> Iterator[bytes]:
-    found: Any = tickets.find_raw_batches(condition, projection, sort=list(ORDER), batch_size=_BATCH_ROWS)
+def _find(
+    tickets: "Collection[Json]", condition: Json, projection: Json | None, batch_rows: int
+) -> Iterator[bytes]:
+    found: Any = tickets.find_raw_batches(condition, projection, sort=list(ORDER), batch_size=batch_rows)
     yield from found
 
 

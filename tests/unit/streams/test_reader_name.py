@@ -9,7 +9,7 @@ import sys, time
 from pathlib import Path
 from neural_hive_ml.streams.reader_name import reader_name
 
-print(reader_name(Path(sys.argv[1])), flush=True)
+print("name:", reader_name(Path(sys.argv[1])), flush=True)
 time.sleep(600)
 """
 
@@ -17,7 +17,11 @@ time.sleep(600)
 def started(folder: Path) -> tuple["subprocess.Popen[str]", str]:
     process = subprocess.Popen([sys.executable, "-c", SAYS, str(folder)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    return process, process.stdout.readline().strip()
+    said = []
+    while not said or not said[-1].startswith("name: "):
+        said.append(process.stdout.readline())
+        assert said[-1], "it ended without a name"
+    return process, said[-1].removeprefix("name: ").strip()
 
 
 def test_a_killed_reader_is_succeeded_and_a_living_one_is_not(tmp_path: Path) -> None:
