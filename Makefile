@@ -65,6 +65,7 @@ bench-quality: setup-dev
 	$(BIN)/python -m benchmarks.quality
 	$(BIN)/python -m benchmarks.anomaly
 	$(BIN)/python -m benchmarks.duration
+	$(BIN)/python -m benchmarks.duration_rows
 	$(BIN)/python -m benchmarks.gate
 	$(BIN)/python -m benchmarks.drift
 	$(BIN)/python -m benchmarks.load
