@@ -22,7 +22,8 @@ from neural_hive_ml.tickets.encode import encode_ticket
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.xdist_group("serving-environment")]
 ROOT = Path(__file__).resolve().parents[2]
-# The images' target for guard-agents; how soon it is ready is for `python -m benchmarks.start` to say.
+# The targets of the images: guard-agents ready within 2 s, under 250 MB (twice the time for a busy test machine).
+READY_SECONDS = 4.0
 MOST_RSS_KB = 250_000
 
 
@@ -54,9 +55,29 @@ def data(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> Pat
     return folder
 
 
+Started = tuple["subprocess.Popen[bytes]", str, float]
+
+
 @pytest.fixture(scope="module")
-def service(environment: Path, data: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
-    """guard-agents from that environment: process and address, when it is ready."""
+def service(environment: Path, data: Path) -> Iterator[Started]:
+    """guard-agents from that environment: process, address, seconds until it was ready.
+
+    Started up to three times, since a neighbour's work is in the seconds too.
+    """
+    for _ in range(3):
+        process, address, seconds = started(environment, data)
+        if seconds < READY_SECONDS:
+            break
+        process.kill()
+        process.wait()
+    try:
+        yield process, address, seconds
+    finally:
+        process.kill()
+        process.wait()
+
+
+def started(environment: Path, data: Path) -> Started:
     port = free_port()
     kept = {"PATH": "/usr/bin:/bin", "HOME": str(data), "HIVE_DATA_DIR": str(data)}
     began = time.monotonic()
@@ -64,23 +85,20 @@ def service(environment: Path, data: Path) -> Iterator[tuple["subprocess.Popen[b
         [str(environment / "bin" / "hive-ml"), "serve", "guard-agents", "--port", str(port)],
         env=kept, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=data,
     )  # fmt: skip
-    try:
-        address = f"http://127.0.0.1:{port}"
-        while time.monotonic() - began < 30:
-            try:
-                if httpx.get(f"{address}/health/readiness").status_code == 200:
-                    break
-            except httpx.TransportError:
-                pass
-            time.sleep(0.02)
-        yield process, address
-    finally:
-        process.kill()
-        process.wait()
+    address = f"http://127.0.0.1:{port}"
+    while time.monotonic() - began < 30:
+        try:
+            if httpx.get(f"{address}/health/readiness").status_code == 200:
+                break
+        except httpx.TransportError:
+            pass
+        time.sleep(0.02)
+    return process, address, time.monotonic() - began
 
 
-def test_it_answers_and_is_small(service: tuple["subprocess.Popen[bytes]", str]) -> None:
-    process, address = service
+def test_it_is_ready_soon_and_small(service: Started) -> None:
+    process, address, seconds = service
+    assert seconds < READY_SECONDS
     answer = httpx.post(f"{address}/api/v1/tickets/score", content=encode_ticket(generated_tickets()[900]))
     assert answer.status_code == 200
     assert answer.json()["degraded"] is False
@@ -96,8 +114,8 @@ def test_nothing_that_trains_is_installed(environment: Path) -> None:
         assert not (site / name).exists()
 
 
-def test_a_signal_ends_it_with_exit_code_0(service: tuple["subprocess.Popen[bytes]", str]) -> None:
-    process, _ = service
+def test_a_signal_ends_it_with_exit_code_0(service: Started) -> None:
+    process, _, _ = service
     process.terminate()
     assert process.wait(15) == 0
     with pytest.raises(ProcessLookupError):
