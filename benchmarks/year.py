@@ -6,11 +6,13 @@
 Each virtual day brings tickets into the embedded store and two predictions a ticket into the state. Every 6 hours the drift
 of the scheduling model is really checked. Each week one is really trained on two weeks (at most 5,000 tickets), registered
 in MLflow and promoted. Each day the plan of `hive-ml data prune` runs. `--keep-days` stands for the days of tickets and
-predictions (540 would not be over within a year); the rest is as shipped. Ids are permanent.
+predictions (540 would not be over within a year); the rest is as shipped. Files grow older by a day with each virtual day,
+so that what is kept for present readers goes in virtual time too. Ids are permanent.
 """
 
 import argparse
 import json
+import os
 import resource
 import sys
 import time
@@ -102,6 +104,9 @@ class Year:
         for hour in range(0, 24, self.options.check_hours):
             self._check(end_ms - DAY_MS + hour * HOUR_MS)
         prune(plan(self.days_of, end_ms), self.tickets, self.state)
+        for file in (self.folder / "tickets").iterdir():
+            seen = file.stat()
+            os.utime(file, (seen.st_atime, seen.st_mtime - DAY_MS / 1_000))
 
     def _arrived(self, end_ms: int) -> list[Ticket]:
         held = [self.ahead] if self.ahead is not None else []
@@ -202,7 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             year.live(day)
             if day % every == every - 1 or day == options.days - 1:
                 sights.append(year.sight(day, began))
-                print(f"day {day + 1}: {sights[-1].seconds:,.0f} s", file=sys.stderr)
+            if day % 5 == 4:
+                print(f"day {day + 1}: {time.perf_counter() - began:,.0f} s", file=sys.stderr)
         verified = year.ledger.verify()
     table = Table(title=f"A year at {options.tickets_a_day:,} tickets a day, kept {options.keep_days:g} days")
     for heading in Sight.__dataclass_fields__:

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from neural_hive_ml.drift.null import allowance, hellinger_tail, ks_tail
+from neural_hive_ml.drift.null import (
+    ENOUGH_WINDOWS,
+    allowance,
+    hellinger_tail,
+    ks_tail,
+    nearest,
+    rows_look_independent,
+    telling,
+    too_regular,
+)
 from neural_hive_ml.drift.report import FeatureDrift
 from neural_hive_ml.evaluation.distances import (
     Expectation,
@@ -23,14 +32,15 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """A measured feature. `counts` and `expected.shares` are over the same bins; `psi` is bias-corrected, >=
-    0.
+    """A measured feature. `counts` and `expected.shares` are over the same bins; `psi` is bias-corrected, >= 0;
+    `extrapolated` says that `p_value` is that of rows in clusters, of which few quiet windows are known.
     """
 
     feature: FeatureProfile
     counts: Floats
     expected: Expectation
     p_value: float
+    extrapolated: bool
     psi: float
     psi_raw: float
     ks: float | None
@@ -43,14 +53,18 @@ def distance(
     statistic = hellinger(counts, expected.shares)
     raw = psi(counts, expected.shares)
     quiet = feature.quiet["hellinger"]
-    p_value = hellinger_tail(statistic, expected, quiet, width_hours, rows)
+    known, independent = nearest(quiet, width_hours), rows_look_independent(quiet, width_hours)
+    p_value = hellinger_tail(statistic, expected, known, rows, independent=independent)
     gap = None
     if feature.binning.kind == "numeric":
         gap = kolmogorov_smirnov(counts, expected.shares, feature.binning.ordered)
         # Two looks at the same feature: the better of the two counts twice (Bonferroni).
-        p_value = min(1.0, 2.0 * min(p_value, ks_tail(gap, expected, feature.quiet["ks"], width_hours, rows)))
+        of_gaps = nearest(feature.quiet["ks"], width_hours)
+        by_gap = ks_tail(gap, expected, of_gaps, rows, regular=too_regular(telling(quiet, width_hours)))
+        p_value = min(1.0, 2.0 * min(p_value, by_gap))
+    extrapolated = not independent and known.windows < ENOUGH_WINDOWS
     spared = allowance(quiet, width_hours, rows) * expected.noise / rows
-    return Distance(feature, counts, expected, p_value, max(raw - spared, 0.0), raw, gap)
+    return Distance(feature, counts, expected, p_value, extrapolated, max(raw - spared, 0.0), raw, gap)
 
 
 def describe(found: Distance, *, drifted: bool) -> FeatureDrift:

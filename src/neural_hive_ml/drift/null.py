@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from neural_hive_ml.evaluation.chance import chi2_tail, kolmogorov_tail, t_tail, trigamma
+from neural_hive_ml.evaluation.chance import chi2_tail, kolmogorov_tail, log_chi2_mean, t_tail, trigamma
 from neural_hive_ml.evaluation.distances import KOLMOGOROV_SQUARED_MEAN, Expectation
 from neural_hive_ml.evaluation.quiet import Quiet
 
@@ -18,53 +18,78 @@ _UNKNOWN: Final = Quiet(
     width_hours=1, windows=3, rows=1.0, mean=0.5, spread=0.8, largest=0.0, freedom=1.0, weeks=0.0
 )
 _LEAST_FREEDOM: Final = 6.0
-# Quiet windows pass for independent when there are so many of them and they spread no more than this over
-# theory.
-_ENOUGH_WINDOWS: Final = 20
+# So many quiet windows say how they vary; they pass for independent when they spread no more than this over theory.
+ENOUGH_WINDOWS: Final = 20
 _SPREAD_MARGIN: Final = 1.2
 _MEAN_MARGIN: Final = 1.3
+# So many standard errors below the mean of independence, windows are more alike than chance makes them.
+_TOO_REGULAR: Final = 3.0
 # Spread of the log squared Kolmogorov variable over ten bins: 0.68 to 0.80 in simulation, where rows are
 # independent.
 _KOLMOGOROV_SPREAD: Final = 0.75
 
 
 def hellinger_tail(
-    statistic: float, expected: Expectation, quiet: Sequence[Quiet], width: float, rows: float
+    statistic: float, expected: Expectation, known: Quiet, rows: float, *, independent: bool
 ) -> float:
-    """Return the chance of a Hellinger statistic this large in one more quiet window of `width` hours and
-    `rows` rows.
+    """Return the chance of a Hellinger statistic this large in one more quiet window of `rows` rows.
 
-    Where the reference's windows behave as independent rows would: chi-square scaled to its mean. Else the
-    larger of that and the prediction limit of the reference's own windows.
+    Where the reference's windows behave as `independent` rows would: chi-square scaled to their mean. Else the larger
+    of that and the prediction limit of the windows themselves.
     """
-    chance = chi2_tail(statistic * expected.freedom / expected.noise, expected.freedom)
-    known = nearest(quiet, width)
-    theory = sqrt(trigamma(known.freedom / 2.0))
-    if looks_independent(known, theory):
-        usual = max(exp(known.mean + theory * theory / 2), 1.0)
-        return chi2_tail(statistic * expected.freedom / expected.noise / usual, expected.freedom)
-    return max(chance, quiet_tail(statistic / expected.noise, known, rows))
+    scaled = statistic * expected.freedom / expected.noise
+    if independent:
+        return chi2_tail(scaled / max(_usual(known), 1.0), expected.freedom)
+    return max(chi2_tail(scaled, expected.freedom), quiet_tail(statistic / expected.noise, known, rows))
 
 
-def ks_tail(gap: float, expected: Expectation, quiet: Sequence[Quiet], width: float, rows: float) -> float:
-    """Return the chance of a KS gap this large in one more quiet window; conservative for binned values."""
+def ks_tail(gap: float, expected: Expectation, known: Quiet, rows: float, *, regular: bool) -> float:
+    """Return the chance of a KS gap this large in one more quiet window; conservative for binned values.
+
+    `regular` says what `too_regular` found of the same feature.
+    """
     chance = kolmogorov_tail(gap * sqrt(expected.effective_rows))
-    known = nearest(quiet, width)
-    if looks_independent(known, _KOLMOGOROV_SPREAD):
+    if (
+        not regular
+        and known.windows >= ENOUGH_WINDOWS
+        and known.spread <= _SPREAD_MARGIN * _KOLMOGOROV_SPREAD
+        and exp(min(known.mean + _KOLMOGOROV_SPREAD**2 / 2, 50.0)) <= _MEAN_MARGIN
+    ):
         return chance
     ratio = gap * gap * expected.effective_rows / KOLMOGOROV_SQUARED_MEAN
     return max(chance, quiet_tail(ratio, known, rows))
 
 
-def looks_independent(known: Quiet, theory: float) -> bool:
-    """Say whether quiet windows vary no more than independent rows do; `theory` is the log ratio's spread
-    then.
+def rows_look_independent(quiet: Sequence[Quiet], width: float) -> bool:
+    """Say whether the Hellinger ratios of a reference's quiet windows are those of rows that know nothing of each other.
+
+    Rows that come in clusters vary more than chance has it, those of a timetable less: of neither does chance say how
+    far the next window may be. Windows too few to tell are judged by the widest ones that are enough, unless they
+    themselves are further apart than chance has it.
     """
-    return (
-        known.windows >= _ENOUGH_WINDOWS
-        and known.spread <= _SPREAD_MARGIN * theory
-        and exp(min(known.mean + theory * theory / 2, 50.0)) <= _MEAN_MARGIN
-    )
+    known, told = nearest(quiet, width), telling(quiet, width)
+    if told.windows < ENOUGH_WINDOWS or max(_usual(known), _usual(told)) > _MEAN_MARGIN:
+        return False
+    return told.spread <= _SPREAD_MARGIN * sqrt(trigamma(told.freedom / 2.0)) and not too_regular(told)
+
+
+def too_regular(told: Quiet) -> bool:
+    """Say whether quiet windows are more alike than chance makes them: a timetable's, until the next timetable."""
+    error = sqrt(trigamma(told.freedom / 2.0) / told.windows)
+    return log_chi2_mean(told.freedom) - told.mean > _TOO_REGULAR * error
+
+
+def telling(quiet: Sequence[Quiet], width: float) -> Quiet:
+    """Return the quiet windows of a width or, where those are too few to tell, the widest that are enough, if any."""
+    known = nearest(quiet, width)
+    if known.windows >= ENOUGH_WINDOWS:
+        return known
+    return next((q for q in reversed(quiet) if q.windows >= ENOUGH_WINDOWS), known)
+
+
+def _usual(known: Quiet) -> float:
+    """Return how many times its mean under independence the statistic of quiet windows is."""
+    return exp(min(known.mean - log_chi2_mean(known.freedom), 50.0))
 
 
 def quiet_tail(ratio: float, known: Quiet, rows: float) -> float:
@@ -101,22 +126,6 @@ def nearest(quiet: Sequence[Quiet], width_hours: float) -> Quiet:
     if not quiet:
         return _UNKNOWN
     return next((q for q in quiet if q.width_hours >= width_hours), quiet[-1])
-
-
-def psi_by_chance(window_rows: float, reference_rows: float, bins: int, false_alarm_rate: float) -> float:
-    """Return the least PSI that (window, reference, bins) exceed by chance in `false_alarm_rate` of checks,
-    rows independent.
-
-    For people who ask "what would 0.2 mean here": about chi-square(bins - 1) quantile times (1/n + 1/m).
-
-    >>> round(hellinger_threshold(200, 2000, 10, 0.01), 3)
-    0.119
-    """
-    low, high = 0.0, 1e4
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if chi2_tail(middle, bins - 1) > false_alarm_rate else (low, middle)
-    return high * (1.0 / window_rows + 1.0 / reference_rows)
 
 
 def benjamini_hochberg(p_values: Floats, rate: float) -> npt.NDArray[np.bool_]:

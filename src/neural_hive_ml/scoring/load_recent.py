@@ -55,7 +55,7 @@ def widening(missed: Floats, hours_ahead: int, coverage: float) -> Floats:
     that missed as often would be held.
 
     >>> widening(np.array([[1.0] * 5 + [0.0] * 5]), 24, 0.8).round(1).tolist()
-    [1.3]
+    [1.4]
     """
     known = np.isfinite(missed)
     seen = known.sum(axis=1)

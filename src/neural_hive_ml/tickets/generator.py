@@ -75,7 +75,7 @@ class GeneratorPlan:
 
     def incident_hours(self, week: int) -> frozenset[int]:
         """Return the hours (since the epoch) of a week (since the epoch) that lie in an incident."""
-        rng = np.random.default_rng([self.seed, 1, week])
+        rng = np.random.default_rng([self.seed, 1, week & 0xFFFFFFFF])
         starts = rng.integers(0, _WEEK_HOURS, rng.poisson(self.incidents_per_week))
         lengths = rng.integers(1, 7, len(starts))
         first = week * _WEEK_HOURS

@@ -62,7 +62,7 @@ def surely(hits: Floats, seen: Floats) -> Floats:
     """Return the lower end of Wilson's one-sided 90 % interval of hits / seen.
 
     >>> surely(np.array([9.0]), np.array([10.0])).round(2).tolist()
-    [0.71]
+    [0.72]
     """
     share, z = hits / seen, _SURE
     middle = share + z * z / (2 * seen)
