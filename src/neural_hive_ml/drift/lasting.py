@@ -27,18 +27,33 @@ LEVEL: Final = 0.01
 
 
 def lasting_score(
-    report: DriftReport, profile: Profile, rows: Floats, at_ms: Ints, names: Sequence[str]
+    report: DriftReport,
+    profile: Profile,
+    rows: Floats,
+    at_ms: Ints,
+    names: Sequence[str],
+    *,
+    predictions: Floats | None = None,
+    truth: Floats | None = None,
 ) -> float | None:
     """Return the drift score of the features that last, by the weakest of the three quarters, 0 where none does.
 
-    None when fewer than three quarters hold 50 rows; a quarter with fewer is passed over. O(n D bins).
+    `predictions` [n] and `truth` [n] as `check_drift` had them, so that drift of answers and residuals can last too.
+    None when no drifted feature has three quarters of 50 rows; a quarter with fewer is passed over. O(n D bins).
     """
     parts = []
     for begin, end in _quarters(report):
         inside = (at_ms >= begin) & (at_ms < end)
         if inside.sum() >= LEAST_ROWS:
             part = check_drift(
-                profile, rows[inside], at_ms[inside], names, window=(begin, end), least_rows=LEAST_ROWS
+                profile,
+                rows[inside],
+                at_ms[inside],
+                names,
+                predictions=None if predictions is None else predictions[inside],
+                truth=None if truth is None else truth[inside],
+                window=(begin, end),
+                least_rows=LEAST_ROWS,
             )
             parts.append(part)
     return _score(report, parts)
@@ -60,13 +75,15 @@ def _quarters(report: DriftReport) -> list[tuple[int, int]]:
 
 
 def _score(report: DriftReport, parts: Sequence[DriftReport]) -> float | None:
-    newest = [part for part in parts if part.status is not DriftStatus.INSUFFICIENT_DATA][:LASTING]
-    if len(newest) < LASTING:
+    told = [{f.name: f for f in part.features} for part in parts if part.status is not DriftStatus.INSUFFICIENT_DATA]
+    # Answers may be fewer than rows: each feature is asked in the newest quarters that judged it.
+    newest = {f.name: [one[f.name] for one in told if f.name in one][:LASTING] for f in report.drifted}
+    known = [f for f in report.drifted if len(newest[f.name]) == LASTING]
+    if not known:
         return None
-    quarters = [{f.name: f for f in part.features if f.p_value < LEVEL} for part in newest]
-    lasting = [f for f in report.drifted if all(f.name in one for one in quarters)]
+    lasting = [f for f in known if all(part.p_value < LEVEL for part in newest[f.name])]
     if not lasting:
         return 0.0
     # The weakest quarter counts: a burst on top of a small change that stays lends it nothing.
-    effect = max(min(f.psi, *(one[f.name].psi for one in quarters)) for f in lasting)
+    effect = max(min(f.psi, *(part.psi for part in newest[f.name])) for f in lasting)
     return max(effect, len(lasting) / len(report.features))

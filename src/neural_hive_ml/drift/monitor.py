@@ -55,7 +55,15 @@ def check_model(subject: Subject, tickets: TicketStore, as_of_ms: int, window_ho
         window=(window.from_ms, window.until_ms),
     )
     if report.drift_detected:
-        lasting = lasting_score(report, subject.profile, window.rows, window.at_ms, window.names)
+        lasting = lasting_score(
+            report,
+            subject.profile,
+            window.rows,
+            window.at_ms,
+            window.names,
+            predictions=window.predictions,
+            truth=window.truth,
+        )
         report = replace(report, lasting_score=lasting)
     width = round((window.until_ms - window.from_ms) / 3_600_000)
     if width != round(window_hours):

@@ -70,6 +70,36 @@ def test_too_few_tickets_in_the_quarters_cannot_tell() -> None:
     assert scores(rows[kept], at[kept])[1] is None
 
 
+def forecast(begin_ms: int, hours: int, seed: int, *, holds: bool) -> tuple[np.ndarray, ...]:
+    """Rows, times, the model's answers, and what came: the answers' own column, or another of the same shape."""
+    rows, at = drawn(begin_ms, hours, seed)
+    noise = np.random.default_rng(seed + 100).normal(0, 0.3, len(at))
+    return rows, at, rows[:, 0] * 0.5, rows[:, 0 if holds else 1] * 0.5 + noise
+
+
+def test_residuals_alone_can_last() -> None:
+    """What is asked looks as ever, and what comes of it does not: only the residuals tell, and they must retrain."""
+    rows, at, answers, truth = forecast(NOW - 28 * DAY_MS, 27 * 24, 1, holds=True)
+    known = Profile.from_document(build_profile(rows, NAMES, at, predictions=answers, truth=truth))
+    rows, at, answers, truth = forecast(NOW - DAY_MS, 24, 2, holds=False)
+    window = (NOW - DAY_MS, NOW)
+    report = check_drift(known, rows, at, NAMES, predictions=answers, truth=truth, window=window)
+    assert [f.name for f in report.drifted] == ["residual"]
+    lasting = lasting_score(report, known, rows, at, NAMES, predictions=answers, truth=truth)
+    assert lasting is not None
+    assert lasting > 0.2
+    # Residuals of a few hours are a burst, and with too few answers in the quarters nothing can be told.
+    known_again = rows[:, 0] * 0.5 + (truth - rows[:, 1] * 0.5)
+    burst = np.where(at >= NOW - 11 * HOUR_MS, truth, known_again)
+    burst_report = check_drift(known, rows, at, NAMES, predictions=answers, truth=burst, window=window)
+    assert burst_report.drift_detected
+    assert lasting_score(burst_report, known, rows, at, NAMES, predictions=answers, truth=burst) == 0.0
+    few = np.where((at >= NOW - 5 * HOUR_MS) | (np.arange(len(at)) % 60 == 0), answers, np.nan)
+    few_report = check_drift(known, rows, at, NAMES, predictions=few, truth=truth, window=window)
+    assert few_report.drift_detected
+    assert lasting_score(few_report, known, rows, at, NAMES, predictions=few, truth=truth) is None
+
+
 def test_load_that_stays_doubled_lasts_and_a_rush_of_hours_does_not() -> None:
     rng = np.random.default_rng(6)
     rate = 40 + 30 * np.sin(2 * np.pi * np.arange(35 * 24) / 24)
