@@ -75,7 +75,9 @@ def _quarters(report: DriftReport) -> list[tuple[int, int]]:
 
 
 def _score(report: DriftReport, parts: Sequence[DriftReport]) -> float | None:
-    told = [{f.name: f for f in part.features} for part in parts if part.status is not DriftStatus.INSUFFICIENT_DATA]
+    told = [
+        {f.name: f for f in part.features} for part in parts if part.status is not DriftStatus.INSUFFICIENT_DATA
+    ]
     # Answers may be fewer than rows: each feature is asked in the newest quarters that judged it.
     newest = {f.name: [one[f.name] for one in told if f.name in one][:LASTING] for f in report.drifted}
     known = [f for f in report.drifted if len(newest[f.name]) == LASTING]
