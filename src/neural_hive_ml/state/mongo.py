@@ -14,7 +14,7 @@ import msgspec
 
 from neural_hive_ml.conventions import LEASES
 from neural_hive_ml.errors import Conflict
-from neural_hive_ml.state.mongo_client import Json, MongoDatabase
+from neural_hive_ml.state.mongo_client import Json, MongoDatabase, unconfirmed_by
 from neural_hive_ml.state.port import Document, Lease, Record
 
 _encoder = msgspec.json.Encoder(order="sorted")
@@ -44,7 +44,8 @@ class MongoStateStore:
                 try:
                     written += len(self._writable(collection).insert_many(batch, ordered=False).inserted_ids)
                 except BulkWriteError as error:
-                    if any(e["code"] != _DUPLICATE_KEY for e in error.details["writeErrors"]):
+                    others = any(e["code"] != _DUPLICATE_KEY for e in error.details["writeErrors"])
+                    if others or unconfirmed_by(error):
                         raise
                     written += error.details["nInserted"]
         return written

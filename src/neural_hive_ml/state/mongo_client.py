@@ -13,6 +13,7 @@ Json = dict[str, Any]
 _AUTHENTICATION_FAILED, _UNAUTHORIZED = 18, 13
 # How long a write may wait for the majority, as a multiple of the time-out of one answer.
 _WRITE_PATIENCE = 4
+_MAJORITY = "check the replica set (rs.status()); it is safe to write the same again"
 
 
 class MongoDatabase:
@@ -55,11 +56,29 @@ class MongoDatabase:
         except InvalidOperation as error:
             raise StoreUnavailable(f"{self.name}: {error}", remedy="open the store again") from error
         except PyMongoError as error:
+            unconfirmed = unconfirmed_by(error)
+            if unconfirmed:
+                raise StoreUnavailable(
+                    f"{self.name}: written, but not confirmed by a majority: {unconfirmed}", remedy=_MAJORITY
+                ) from error
             raise StoreUnavailable(f"{self.name}: {_short(error)}", remedy=_remedy(error)) from error
 
     def close(self) -> None:
         """Close the connections; further use is an error."""
         self._client.close()
+
+
+def unconfirmed_by(error: Exception) -> str:
+    """Return why a majority did not confirm a write that one server made; empty when that is not what failed.
+
+    Such a write may be rolled back. A bulk write tells it beside its other errors, and with none of them.
+    """
+    from pymongo.errors import BulkWriteError, WriteConcernError
+
+    if isinstance(error, BulkWriteError):
+        missed = error.details.get("writeConcernErrors") or ()
+        return "; ".join(str(one.get("errmsg") or one) for one in missed)
+    return _short(error) if isinstance(error, WriteConcernError) else ""
 
 
 def _with_defaults(uri: str, **defaults: int) -> str:
