@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from neural_hive_ml.addresses import mask
 from neural_hive_ml.bootstrap_http import open_gate, open_keyring
 from neural_hive_ml.cache.port import FeatureCache, Observe, unobserved
 from neural_hive_ml.clock import DAY_MS, Clock, SystemClock
@@ -13,7 +14,7 @@ from neural_hive_ml.ledger.anchor import HeadFile
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.registry.port import Registry
 from neural_hive_ml.registry.published import FilePointerSource, MlflowRestSource, ModelSource
-from neural_hive_ml.settings import Settings, mask
+from neural_hive_ml.settings import Settings
 from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.tickets.port import TicketStore
 

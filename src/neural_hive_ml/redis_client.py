@@ -1,8 +1,8 @@
-"""How we connect to Redis: bounded waits, none of the driver's own retries, and an address that may be shown."""
+"""How we connect to Redis: bounded waits, and none of the driver's own retries."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
+from neural_hive_ml.addresses import unquoted
 from neural_hive_ml.errors import UsageError
 
 
@@ -31,15 +31,7 @@ def redis_client(url: str, seconds: float, *, awaited: bool = False) -> Any:
             client_name="neural-hive-ml",
         )
     except ValueError as error:
-        raise UsageError(f"REDIS_URL is no Redis URL: {error}", remedy="redis://:password@host:6379/0") from None
-
-
-def shown_address(url: str) -> str:
-    """Return a Redis URL without credentials and options, which may hold some.
-
-    >>> shown_address("redis://:secret@cache:6379/0?password=secret")
-    'redis://***@cache:6379/0'
-    """
-    parts = urlsplit(url)
-    credentials = "***@" if "@" in parts.netloc else ""
-    return f"{parts.scheme}://{credentials}{parts.netloc.rpartition('@')[2]}{parts.path}"
+        raise UsageError(
+            f"REDIS_URL is no Redis URL: {unquoted(error)}",
+            remedy="redis://:password@host:6379/0, the password's special signs escaped (%2F for /)",
+        ) from None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from neural_hive_ml.addresses import mask
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.settings_table import TABLE, Setting
 
@@ -95,21 +96,6 @@ def _number(value: Value) -> float:
             f"{name}={value.text!r} is not a number", remedy=f"set {name}, default {value.setting.embedded}"
         )
     return number
-
-
-def mask(text: str) -> str:
-    """Hide the credentials of a URI.
-
-    >>> mask("mongodb://user:pass@mongodb:27017/db")
-    'mongodb://***@mongodb:27017/db'
-    >>> mask("plain text")
-    'plain text'
-    """
-    scheme, separator, rest = text.partition("://")
-    if not separator or "@" not in rest:
-        return text
-    # Up to the last @, whatever lies before it: a password that was not escaped may hold any sign of a URI.
-    return f"{scheme}://***@{rest.rpartition('@')[2]}"
 
 
 def checkout_root() -> Path | None:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neural_hive_ml.addresses import mask
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.evaluation.floors import demands
-from neural_hive_ml.settings import Settings, load_settings, mask
+from neural_hive_ml.settings import Settings, load_settings
 from neural_hive_ml.settings_table import TABLE
 
 # The guide's table "Variaveis de Ambiente", column "Padrao".
@@ -109,7 +110,7 @@ def test_everything_that_sounds_secret_is_secret() -> None:
     ("uri", "shown"),
     [
         ("mongodb://user:pass@mongodb:27017", "mongodb://***@mongodb:27017"),
-        ("mongodb://user:pass@a:1,b:2/db?replicaSet=r", "mongodb://***@a:1,b:2/db?replicaSet=r"),
+        ("mongodb://user:pass@a:1,b:2/db?replicaSet=r", "mongodb://***@a:1,b:2/db?***"),
         ("redis://:pass@redis:6379/0", "redis://***@redis:6379/0"),
         ("http://user@mlflow:5000", "http://***@mlflow:5000"),
         ("http://u:p@ss@mlflow:5000", "http://***@mlflow:5000"),
@@ -118,6 +119,11 @@ def test_everything_that_sounds_secret_is_secret() -> None:
         ("mongodb://user:pa?ss@mongodb:27017", "mongodb://***@mongodb:27017"),
         ("mongodb://user:pa#ss@mongodb:27017", "mongodb://***@mongodb:27017"),
         ("mongodb://user:pa[ss@mongodb:27017", "mongodb://***@mongodb:27017"),
+        # Options may be passwords, and what may be either is shown as neither.
+        ("redis://redis:6379/0?password=hunter2", "redis://redis:6379/0?***"),
+        ("mongodb://a/?tls=true&tlsCertificateKeyFilePassword=hunter2", "mongodb://a/?***"),
+        ("redis://redis:6379/0?password=p@ss", "redis://***"),
+        ("mongodb://user:pa?s=s@mongodb:27017", "mongodb://***"),
         ("http://mlflow:5000/path", "http://mlflow:5000/path"),
         ("sqlite:////data/mlflow.db", "sqlite:////data/mlflow.db"),
         ("mongodb://[::1]:27017", "mongodb://[::1]:27017"),
@@ -133,6 +139,11 @@ def test_credentials_of_a_uri_are_masked(uri: str, shown: str) -> None:
 @given(st.text(min_size=6).filter(lambda p: p not in "mongodb://***@mongodb:27017/db"))
 def test_no_password_is_shown_whatever_is_in_it(password: str) -> None:
     assert password not in mask(f"mongodb://user:{password}@mongodb:27017/db")
+
+
+@given(st.text(min_size=6).filter(lambda p: p not in "redis://redis:6379/0?***"))
+def test_no_option_is_shown_whatever_is_in_it(password: str) -> None:
+    assert password not in mask(f"redis://redis:6379/0?password={password}")
 
 
 @pytest.mark.parametrize("name", ["DRIFT_THRESHOLD", "HIVE_MODEL_REFRESH_SECONDS", "STORE_TIMEOUT_SECONDS"])

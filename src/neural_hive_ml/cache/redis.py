@@ -9,11 +9,12 @@ from typing import Any, Final
 
 import structlog
 
+from neural_hive_ml.addresses import mask
 from neural_hive_ml.cache.breaker import Breaker
 from neural_hive_ml.cache.encoding import decode_row, encode_row
 from neural_hive_ml.cache.port import CachedRow, Observe, unobserved
 from neural_hive_ml.clock import Clock
-from neural_hive_ml.redis_client import redis_client, shown_address
+from neural_hive_ml.redis_client import redis_client
 
 PREFIX: Final = "hive:features:"
 _log = structlog.get_logger("cache")
@@ -46,7 +47,7 @@ class RedisFeatureCache:
         self._closed = False
         self._errors: tuple[type[Exception], ...] = (redis.RedisError, OSError)
         self._redis: redis.Redis = redis_client(url, timeout_ms / 1000)
-        self._name = shown_address(url)
+        self._name = mask(url)
 
     def describe(self) -> str:
         return f"features cached in {self._name}"

@@ -19,6 +19,9 @@ _PAYLOAD_KEYS: Final = frozenset(
 )  # fmt: skip
 # Up to the last @ before a space or quote: a password that was not escaped may hold any sign of an address.
 _CREDENTIALS = re.compile(r"://[^\s\"'<>]+@")
+_OPTION = re.compile(
+    r"(?i)([?&;][\w.-]*(?:passw|secret|token|api[_-]?key|credential|authmechanismproperties)[\w.-]*=)[^\s&;\"'<>]+"
+)
 _BEARER = re.compile(r"(?i)\b(bearer|basic|apikey)\s+[\w.~+/=-]{8,}")
 _PEM = re.compile(r"-----BEGIN [A-Z ]+-----.*?(-----END [A-Z ]+-----|$)", re.DOTALL)
 _JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
@@ -61,6 +64,7 @@ def masked(text: str) -> str:
     >>> masked("GET http://me:pw@host/x with Authorization: Bearer abcdef0123456789")
     'GET http://***@host/x with Authorization: Bearer ***'
     """
+    text = _OPTION.sub(rf"\1{HIDDEN}", text)
     text = _CREDENTIALS.sub("://***@", text)
     text = _PEM.sub(HIDDEN, text)
     text = _JWT.sub(HIDDEN, text)

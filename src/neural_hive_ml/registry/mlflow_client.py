@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from neural_hive_ml.addresses import mask
 from neural_hive_ml.errors import NotFound, RegistryUnavailable
-from neural_hive_ml.settings import mask
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

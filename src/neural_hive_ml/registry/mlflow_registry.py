@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from neural_hive_ml.addresses import mask
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.conventions import CHAMPION, EXPERIMENT_PREFIX, STAGE_ARCHIVED, STAGE_PRODUCTION
 from neural_hive_ml.errors import Conflict, NotFound
@@ -25,7 +26,7 @@ from neural_hive_ml.registry.published import PublishedFolder
 from neural_hive_ml.registry.run_record import metrics, params, tags
 from neural_hive_ml.registry.trial_runs import delete_trial_runs, log_trial_runs
 from neural_hive_ml.scoring.packed import PackedModel
-from neural_hive_ml.settings import checkout_root, mask
+from neural_hive_ml.settings import checkout_root
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from neural_hive_ml.addresses import hosts_of, unquoted
 from neural_hive_ml.errors import StoreUnavailable, UsageError
 
 if TYPE_CHECKING:
@@ -37,9 +38,10 @@ class MongoDatabase:
             )
         except (PyMongoError, ValueError) as error:
             raise UsageError(
-                f"MONGODB_URI is no MongoDB URI: {error}", remedy="mongodb://user:password@host:27017"
+                f"MONGODB_URI is no MongoDB URI: {unquoted(error)}",
+                remedy="mongodb://user:password@host:27017, the password's special signs escaped (%2F for /)",
             ) from None
-        self.name = f"{_masked(uri)}/{database}"
+        self.name = f"{hosts_of(uri)}/{database}"
         self.database: Database[Json] = self._client.get_database(
             database,
             read_concern=ReadConcern("majority"),
@@ -89,14 +91,6 @@ def _with_defaults(uri: str, **defaults: int) -> str:
     if not question and "/" not in head.partition("://")[2]:
         head += "/"
     return f"{head}?{'&'.join(part for part in (options, added) if part)}"
-
-
-def _masked(uri: str) -> str:
-    """Return scheme and hosts of a URI, credentials and options left out."""
-    scheme, _, rest = uri.partition("://")
-    authority = rest.partition("/")[0].partition("?")[0]
-    hosts = authority.rpartition("@")[2]
-    return f"{scheme}://{'***@' if '@' in authority else ''}{hosts}"
 
 
 def _short(error: Exception) -> str:

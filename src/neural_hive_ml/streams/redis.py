@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
+from neural_hive_ml.addresses import mask
 from neural_hive_ml.errors import StoreUnavailable
-from neural_hive_ml.redis_client import redis_client, shown_address
+from neural_hive_ml.redis_client import redis_client
 from neural_hive_ml.streams.port import DEAD_LETTERS, Message, Outgoing
 
 # What a reader has not committed after this long belongs to whoever asks: longer than any batch takes.
@@ -27,7 +28,7 @@ class RedisBroker:
         self.timeout_seconds = timeout_seconds
         self.take_over_ms = round(take_over_seconds * 1000)
         self.redis = redis_client(url, timeout_seconds, awaited=True)
-        self._name = shown_address(url)
+        self._name = mask(url)
         self._closed = False
 
     def describe(self) -> str:

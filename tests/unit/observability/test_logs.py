@@ -81,6 +81,7 @@ def test_no_secret_survives_wherever_it_hides(secret):
         "uri": f"redis://default:{secret}@redis:6379",
         "nested": {"mongo_password": secret, "list": [f"https://{secret}@host/"]},
         "ticket": {"parameters": {"a": secret}},
+        "address": f"cannot reach redis://cache:6379/0?password={secret}&db=1",
         "error": f"header Authorization: Bearer {secret}",
     }
     assert secret not in json.dumps(redacted(fields)).replace("mapping of", "")
