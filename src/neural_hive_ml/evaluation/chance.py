@@ -9,12 +9,16 @@ _TINY = 1e-300
 
 def chi2_tail(x: float, freedom: float) -> float:
     """Return P(chi-square with `freedom` > 0 degrees >= x); 1e-10 relative to scipy for x < 1e3."""
-    return 1.0 if x <= 0 else _gamma_tail(freedom / 2.0, x / 2.0)
+    return 1.0 if x < _TINY else _gamma_tail(freedom / 2.0, x / 2.0)
 
 
 def t_tail(t: float, freedom: float) -> float:
     """Return P(Student's t with `freedom` > 0 degrees >= t)."""
-    half = 0.5 * _beta(freedom / 2.0, 0.5, freedom / (freedom + t * t))
+    # Each side of one where it does not lose digits.
+    if t * t < 1.0:
+        half = 0.5 * (1.0 - _beta(0.5, freedom / 2.0, t * t / (freedom + t * t)))
+    else:
+        half = 0.5 * _beta(freedom / 2.0, 0.5, freedom / (freedom + t * t))
     return half if t >= 0 else 1.0 - half
 
 

@@ -1,0 +1,149 @@
+"""What a check answers: about seasons, clusters, timetables, new values, missing values, too few rows."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from neural_hive_ml.clock import DAY_MS, HOUR_MS, WEEK_MS
+from neural_hive_ml.drift.check import check_drift, judge
+from neural_hive_ml.drift.feature import Distance
+from neural_hive_ml.drift.report import DriftReport, DriftStatus
+from neural_hive_ml.evaluation.distances import Expectation
+from neural_hive_ml.evaluation.profile import Profile, build_profile
+
+NAMES = ["size", "kind"]
+MONDAY = 4 * DAY_MS + 2_800 * WEEK_MS
+WEEKS, AN_HOUR = 8, 40
+Rows = tuple[np.ndarray, np.ndarray]
+
+
+def drawn(begin_ms: int, hours: int, seed: int) -> Rows:
+    """Rows of independent draws whose level and mix follow the hour of the day."""
+    rng = np.random.default_rng(seed)
+    at = np.sort(begin_ms + rng.integers(0, hours * HOUR_MS, hours * AN_HOUR))
+    phase = 2 * np.pi * (at / HOUR_MS % 24) / 24
+    size = rng.normal(size=len(at)) + np.sin(phase)
+    kind = (rng.random(len(at)) > 0.5 + 0.3 * np.cos(phase)).astype(float) * (1 + rng.integers(0, 3, len(at)))
+    return np.column_stack([size, kind]), at
+
+
+@cache
+def profile() -> Profile:
+    rows, at = drawn(MONDAY - WEEKS * WEEK_MS, WEEKS * 168, 1)
+    return Profile.from_document(build_profile(rows, NAMES, at))
+
+
+def check(rows: np.ndarray, at: np.ndarray, hours: int = 24) -> DriftReport:
+    return check_drift(profile(), rows, at, NAMES, window=(MONDAY, MONDAY + hours * HOUR_MS))
+
+
+def test_a_day_like_the_others_is_ok() -> None:
+    report = check(*drawn(MONDAY, 24, 2))
+    assert report.status is DriftStatus.OK
+    assert not report.drift_detected
+    assert report.drift_score < 0.05
+
+
+def test_another_mix_of_hours_is_no_drift() -> None:
+    rows, at = drawn(MONDAY, 24, 3)
+    evening = at % DAY_MS >= 16 * HOUR_MS
+    assert check(rows[evening], at[evening]).status is DriftStatus.OK
+
+
+def test_the_afternoons_tickets_at_night_are_drift() -> None:
+    rows, at = drawn(MONDAY, 24, 4)
+    afternoon = (at >= MONDAY + 12 * HOUR_MS) & (at < MONDAY + 18 * HOUR_MS)
+    assert check(rows[afternoon], at[afternoon]).status is DriftStatus.OK
+    report = check(rows[afternoon], at[afternoon] - 12 * HOUR_MS)
+    assert {f.name for f in report.drifted} == {"size", "kind"}
+
+
+def test_a_shifted_number_is_told_in_its_unit_with_its_direction() -> None:
+    rows, at = drawn(MONDAY, 24, 5)
+    rows[:, 0] += 0.6
+    [found] = check(rows, at).drifted
+    assert found.name == "size"
+    assert found.reference is not None
+    assert found.current is not None
+    assert found.current - found.reference == pytest.approx(0.6, abs=0.15)
+
+
+def test_a_value_never_seen_is_drift_and_names_itself_new() -> None:
+    rows, at = drawn(MONDAY, 24, 6)
+    rows[::20, 1] = 9.0
+    [found] = check(rows, at).drifted
+    assert found.name == "kind"
+    assert found.new_share == pytest.approx(0.05, abs=0.01)
+    assert "never seen" in found.sentence
+
+
+def test_values_that_go_missing_are_drift() -> None:
+    rows, at = drawn(MONDAY, 24, 7)
+    rows[::5, 0] = np.nan
+    [found] = check(rows, at).drifted
+    assert found.missing_current == pytest.approx(0.2, abs=0.01)
+    assert found.missing_reference < 0.001
+
+
+def test_the_order_of_the_rows_does_not_matter() -> None:
+    rows, at = drawn(MONDAY, 24, 8)
+    order = np.random.default_rng(0).permutation(len(at))
+    assert check(rows, at) == check(rows[order], at[order])
+
+
+def test_too_few_rows_are_no_answer() -> None:
+    rows, at = drawn(MONDAY, 24, 9)
+    report = check(rows[:199] + 50.0, at[:199])
+    assert report.status is DriftStatus.INSUFFICIENT_DATA
+    assert not report.drift_detected
+    assert "199 rows" in report.reasons[0]
+
+
+def test_a_column_that_is_not_there_is_named_and_none_at_all_is_no_answer() -> None:
+    rows, at = drawn(MONDAY, 24, 10)
+    some = check_drift(profile(), rows[:, :1], at, ["size"])
+    assert some.status is DriftStatus.OK
+    assert any("no such column: kind" in reason for reason in some.reasons)
+    none = check_drift(profile(), rows, at, ["a", "b"])
+    assert none.status is DriftStatus.INSUFFICIENT_DATA
+
+
+def scheduled(weeks: int, first_ms: int, plan: int, seed: int) -> Rows:
+    """Rows of a timetable: every week the same sizes at the same hours, but for one in fifty."""
+    of_week = np.random.default_rng(plan)
+    minute = np.sort(of_week.integers(0, 168 * 60, 168 * AN_HOUR))
+    size = of_week.normal(size=len(minute))
+    rng = np.random.default_rng(seed)
+    at = np.concatenate([first_ms + week * WEEK_MS + minute * 60_000 for week in range(weeks)])
+    sizes = np.tile(size, weeks)
+    other = rng.random(len(sizes)) < 0.02
+    sizes[other] = rng.normal(size=int(other.sum()))
+    return sizes[:, None], at
+
+
+def test_the_next_timetable_is_not_judged_as_if_rows_were_independent() -> None:
+    rows, at = scheduled(WEEKS, MONDAY - WEEKS * WEEK_MS, plan=1, seed=1)
+    known = Profile.from_document(build_profile(rows, ["size"], at))
+    following, later = scheduled(1, MONDAY, plan=2, seed=2)
+    day = later < MONDAY + DAY_MS
+    window = (MONDAY, MONDAY + DAY_MS)
+    assert check_drift(known, following[day], later[day], ["size"], window=window).status is DriftStatus.OK
+    # A change of the world is still seen.
+    report = check_drift(known, following[day] + 1.0, later[day], ["size"], window=window)
+    assert report.drift_detected
+
+
+@pytest.mark.parametrize(
+    ("extrapolated", "psi", "drifted"), [(False, 0.05, True), (True, 0.05, False), (True, 0.2, True)]
+)
+def test_what_few_weeks_speak_against_needs_a_moderate_effect(
+    extrapolated: bool, psi: float, drifted: bool
+) -> None:
+    [feature, _] = profile().features
+    counts = feature.counts.sum(axis=0).astype(float)
+    expected = Expectation(counts / counts.sum(), 10.0, 10.0, 500.0)
+    found = Distance(feature, counts, expected, 1e-9, extrapolated, psi, psi, None)
+    report = judge([found], profile(), rows=1_000, window=(0, 1), false_alarm_rate=0.003, reasons=())
+    assert report.drift_detected is drifted
+    assert report.drift_score == pytest.approx(1.0 if drifted else psi)
