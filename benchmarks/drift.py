@@ -47,8 +47,8 @@ WINDOWS = (
     *((168, rows) for rows in (260, 2_000, 14_000, 100_000)),
 )
 EVIDENTLY_WINDOWS = ((6, 2_000), (24, 260), (24, 2_000), (24, 20_000), (168, 14_000), (168, 100_000))
-# Windows checked after each order of a real log's weeks.
-EACH = 10
+# Windows of each width after each order of a real log's weeks: those of one order would share its luck.
+EACH = 1
 PARTS = ("false_alarms", "real", "power", "speed")
 
 
