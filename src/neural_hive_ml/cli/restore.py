@@ -1,7 +1,7 @@
-"""`hive-ml restore`: a backup into an empty data folder, verified."""
+"""`hive-ml restore`: a backup into an empty data folder, or an empty MongoDB beside it, verified."""
 
 import json
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from time import perf_counter
 
@@ -10,13 +10,9 @@ import click
 from neural_hive_ml.bootstrap import describe, open_ledger, open_state, open_tickets
 from neural_hive_ml.clock import iso
 from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_OK
-from neural_hive_ml.settings import Settings, load_settings
-from neural_hive_ml.state.embedded import EmbeddedStateStore
-from neural_hive_ml.tickets.embedded import EmbeddedTicketStore
-from neural_hive_ml.tickets.port import TicketWindow
+from neural_hive_ml.settings import load_settings
 from neural_hive_ml.upkeep.archive import opened
-from neural_hive_ml.upkeep.backup import restored_records
-from neural_hive_ml.upkeep.restore import restore
+from neural_hive_ml.upkeep.restore import Elsewhere, restore
 
 
 @click.command("restore")
@@ -25,19 +21,23 @@ from neural_hive_ml.upkeep.restore import restore
 def restore_command(source: Path, as_json: bool) -> int:
     """Restore a backup into HIVE_DATA_DIR, and into MongoDB where MONGODB_URI is set.
 
-    Every file is compared with the backup's manifest first. The folder must not hold a store yet: nothing is overwritten. A
-    backup of an earlier release is brought to this release's schema. At the end the ledger is verified; exit code 1 when it
-    does not.
+    Every file is compared with the manifest first. Nothing is overwritten: the folder must not hold a store yet, and
+    the database of MONGODB_DATABASE must be empty, no ticket and no record in it; else exit code 2. A backup of an earlier
+    release is brought to this release's schema. At the end the ledger is verified; exit code 1 when it does not.
 
     Example: HIVE_DATA_DIR=/new/place hive-ml restore /backups/hive-2026-06-01.tar.gz && hive-ml doctor
     """
     settings = load_settings()
     click.echo(describe(settings), err=True)
     began = perf_counter()
-    with opened(source) as folder:
-        done = restore(folder, settings.data_dir)
-    if settings.text("MONGODB_URI"):
-        _into_stores(settings)
+    with opened(source) as folder, ExitStack() as stack:
+        elsewhere = None
+        if settings.text("MONGODB_URI"):
+            elsewhere = Elsewhere(
+                stack.enter_context(closing(open_state(settings))),
+                stack.enter_context(closing(open_tickets(settings))),
+            )
+        done = restore(folder, settings.data_dir, elsewhere=elsewhere, say=lambda part: click.echo(part, err=True))
     with closing(open_state(settings)) as state:
         verified = open_ledger(settings, state).verify()
     manifest, seconds = done.manifest, perf_counter() - began
@@ -67,18 +67,3 @@ def restore_command(source: Path, as_json: bool) -> int:
         )
         click.echo("next: hive-ml doctor")
     return EXIT_OK if verified.intact else EXIT_FAILURE
-
-
-def _into_stores(settings: Settings) -> None:
-    """Carry what was restored as files into the stores that are configured."""
-    with (
-        closing(EmbeddedStateStore(settings.data_dir / "state.db")) as held,
-        closing(open_state(settings)) as state,
-    ):
-        click.echo(f"{restored_records(held, state):,} records into {state.describe()}", err=True)
-    with (
-        closing(EmbeddedTicketStore(settings.data_dir / "tickets")) as files,
-        closing(open_tickets(settings)) as tickets,
-    ):
-        done = tickets.upsert(files.tickets(TicketWindow()))
-        click.echo(f"{done.stored:,} tickets into {tickets.describe()}", err=True)

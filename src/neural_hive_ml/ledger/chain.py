@@ -79,7 +79,7 @@ class Ledger:
                 payload=payload,
                 previous=last.hash if last else GENESIS,
             )
-            record = Record(_key(chain, event.sequence), event.at_ms, event.to_document())
+            record = Record(key_of(chain, event.sequence), event.at_ms, event.to_document())
             try:
                 self.state.replace(LEDGER, record, expected=None)
             except Conflict:
@@ -148,7 +148,7 @@ class Ledger:
         return Verification(chain, count, previous, anchored.sequence if anchored else None, tuple(faults))
 
     def _at(self, chain: str, sequence: int) -> LedgerEvent | None:
-        record = self.state.get(LEDGER, _key(chain, sequence))
+        record = self.state.get(LEDGER, key_of(chain, sequence))
         return None if record is None else LedgerEvent.from_document(record.document)
 
     def _remember(self, event: LedgerEvent) -> None:
@@ -159,5 +159,6 @@ class Ledger:
             self.heads.write(Head(event.chain, event.sequence, event.hash))
 
 
-def _key(chain: str, sequence: int) -> str:
+def key_of(chain: str, sequence: int) -> str:
+    """Return the key of an event's record."""
     return f"{chain}:{sequence:012d}"

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import msgspec
 
 from neural_hive_ml.conventions import CHAMPION
-from neural_hive_ml.errors import NotFound, RegistryUnavailable
+from neural_hive_ml.errors import ArtifactRefused, NotFound, RegistryUnavailable
 from neural_hive_ml.registry.files import Checked, check_directory, write_whole
 from neural_hive_ml.registry.mlflow_rest import MlflowRestSource
 from neural_hive_ml.registry.port import Published
@@ -103,6 +103,17 @@ class PublishedFolder:
         for directory in gone:
             shutil.rmtree(directory)
         return [directory.name for directory in gone]
+
+    def broken(self) -> Sequence[str]:
+        """Return what is published, ``model`` or ``model@alias``, whose artifact is not there whole. Raises OSError."""
+        found = []
+        for file in sorted(self.folder.glob("*.json")):
+            try:
+                pointer = msgspec.json.decode(file.read_bytes(), type=_Pointer)
+                check_directory(self.folder / pointer.path, expected_digest=pointer.digest)
+            except (msgspec.DecodeError, ArtifactRefused):
+                found.append(file.stem)
+        return found
 
     def _superseded(self, name: str, alias: str) -> None:
         """Note on the artifact that an alias names that it will be named no longer from now on."""

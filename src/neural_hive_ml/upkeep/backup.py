@@ -1,18 +1,22 @@
 """Everything that cannot be made again, in one place, taken while services write.
 
 The order makes the parts agree: ledger heads before the ledger (a head may lag behind, never be ahead), pointers before the
-artifacts they name, the tickets' catalog before its segments (under the lock that keeps files from being swept).
+artifacts they name (again where one went meanwhile), the tickets' catalog before its segments (under the lock that keeps
+files from being swept).
 """
 
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
 from neural_hive_ml import __version__
+from neural_hive_ml.conventions import LEDGER
+from neural_hive_ml.ledger.chain import key_of
+from neural_hive_ml.registry.published import PublishedFolder
 from neural_hive_ml.state.embedded import EmbeddedStateStore
-from neural_hive_ml.state.port import Record, StateStore
+from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.tickets.compaction import undisturbed
 from neural_hive_ml.tickets.embedded import EmbeddedTicketStore
 from neural_hive_ml.tickets.port import TicketStore, TicketWindow
@@ -23,7 +27,7 @@ from neural_hive_ml.upkeep.sqlite_copy import copy_database
 
 Say = Callable[[str], None]
 _PAGE: Final = 2_000
-_TREES: Final = ("published", "statistics")
+_TRIES: Final = 3
 
 
 def back_up(
@@ -54,9 +58,13 @@ def back_up(
             copy_state(state, folder / "state.db")
         elif (data_dir / "state.db").exists():
             copy_database(data_dir / "state.db", folder / "state.db")
-        for name in _TREES:
-            say(name)
-            _copy_tree(data_dir / name, folder / name)
+        say("published")
+        for name in _copy_published(data_dir / "published", folder / "published"):
+            say(
+                f"{name} names an artifact that is not whole (next: hive-ml models promote {name.partition('@')[0]})"
+            )
+        say("statistics")
+        _copy_tree(data_dir / "statistics", folder / "statistics")
         if (data_dir / "mlflow.db").exists():
             say("models")
             copy_database(data_dir / "mlflow.db", folder / "mlflow.db")
@@ -80,7 +88,24 @@ def copy_state(source: StateStore, target: Path) -> None:
             while page := source.find(collection, limit=_PAGE, after=after):
                 copy.insert(collection, page)
                 after = page[-1].at_ms, page[-1].key
+        _fill_chains(source, copy)
         copy.forget()
+
+
+def _fill_chains(source: StateStore, copy: StateStore) -> None:
+    """Copy the decisions that came in behind the cursor: pages go by time, and a decision may be dated back."""
+    newest: dict[str, int] = {}
+    after: tuple[int, str] | None = None
+    while page := copy.find(LEDGER, limit=_PAGE, after=after):
+        for record in page:
+            if "hash" in record.document:
+                chain, sequence = str(record.document["chain"]), int(record.document["sequence"])
+                newest[chain] = max(newest.get(chain, 0), sequence)
+        after = page[-1].at_ms, page[-1].key
+    for chain, last in newest.items():
+        for key in (key_of(chain, sequence) for sequence in range(1, last + 1)):
+            if copy.get(LEDGER, key) is None and (missed := source.get(LEDGER, key)) is not None:
+                copy.insert(LEDGER, [missed])
 
 
 def copy_tickets(source: TicketStore, target: Path) -> None:
@@ -104,6 +129,23 @@ def _segments(catalog: Path) -> list[str]:
 
     with closing(sqlite3.connect(catalog)) as db:
         return [name for (name,) in db.execute("SELECT name FROM segments ORDER BY number")]
+
+
+def _copy_published(source: Path, target: Path) -> Sequence[str]:
+    """Copy pointers, then the artifacts they name; again where a promotion took one away meanwhile.
+
+    Return the models whose artifact is not whole at the source either.
+    """
+    for _ in range(_TRIES):
+        shutil.rmtree(target, ignore_errors=True)
+        for pointer in sorted(source.glob("*.json")):
+            with suppress(FileNotFoundError):
+                _copy_file(pointer, target / pointer.name)
+        _copy_tree(source / "artifacts", target / "artifacts")
+        broken = PublishedFolder(target).broken()
+        if not broken:
+            break
+    return broken
 
 
 def _copy_tree(source: Path, target: Path) -> None:
@@ -142,14 +184,3 @@ def _leave_one_file(database: Path) -> None:
 
     with closing(sqlite3.connect(database)) as db:
         db.execute("PRAGMA journal_mode=DELETE")
-
-
-def restored_records(source: StateStore, target: StateStore) -> int:
-    """Insert all records of a backup into a store that lies elsewhere; what is there already is left as it is."""
-    written = 0
-    for collection in BACKED_UP:
-        after: tuple[int, str] | None = None
-        while page := source.find(collection, limit=_PAGE, after=after):
-            written += target.insert(collection, [Record(r.key, r.at_ms, r.document) for r in page])
-            after = page[-1].at_ms, page[-1].key
-    return written
