@@ -12,6 +12,7 @@ from neural_hive_ml.conventions import GUIDE_MODELS, PREDICTIONS
 from neural_hive_ml.feedback.desk import VerdictDesk
 from neural_hive_ml.feedback.quality import QualityRules
 from neural_hive_ml.feedback.quality_job import check_quality
+from neural_hive_ml.feedback.verdict import Answer
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.observability.derived import StateDerivedCollector
 from neural_hive_ml.observability.metrics import guard_agents_metrics
@@ -27,7 +28,7 @@ RULES = QualityRules(maturity_ms=DAY_MS, least_labels=20)
 ORACLE = """
 WITH p AS (
     SELECT key, at_ms, document ->> 'ticket_id' AS ticket, document ->> 'decision' = 'anomaly' AS flagged,
-           document ->> 'review' IN ('flagged', 'audit') AS asked, document ->> 'review_probability' AS chance,
+           document ->> 'review' AS review, document ->> 'review_probability' AS chance,
            row_number() OVER (
                PARTITION BY document ->> 'ticket_id', document ->> 'stage', document ->> 'model_version'
                ORDER BY at_ms DESC, key DESC
@@ -48,29 +49,36 @@ votes AS (
     SELECT ticket, sum(verdict = 'anomaly') AS yes, sum(verdict = 'normal') AS no FROM v WHERE newest = 1 GROUP BY ticket
 ),
 labels AS (SELECT ticket, yes > no AS anomaly FROM votes WHERE yes <> no),
+kinds AS (
+    SELECT p.*, anomaly, at_ms / 86400000 AS day,
+           CASE WHEN flagged THEN 'flagged'
+                WHEN ticket IN (SELECT ticket FROM p WHERE review = 'flagged') THEN 'elsewhere' ELSE 'rest' END AS kind
+    FROM p LEFT JOIN labels USING (ticket) WHERE newest = 1
+),
 kept AS (
-    SELECT p.*, anomaly, at_ms / 86400000 AS day FROM p LEFT JOIN labels USING (ticket) WHERE newest = 1
+    SELECT *, CASE WHEN kind <> 'rest' THEN 1.0 WHEN review = 'audit' AND chance > 0 THEN 1.0 / chance END AS stands
+    FROM kinds
 ),
 days AS (
-    SELECT day, sum(asked) AS wanted, sum(asked AND anomaly IS NOT NULL) AS got FROM kept GROUP BY day
+    SELECT day, count(stands) AS wanted, sum(stands IS NOT NULL AND anomaly IS NOT NULL) AS got FROM kept GROUP BY day
 ),
 ripe AS (
-    SELECT kept.* FROM kept JOIN days USING (day)
-    WHERE asked AND (at_ms <= :now - :maturity OR got >= 0.99 * wanted)
-),
-kinds AS (
-    SELECT flagged, sum(1.0 / chance) / sum(CASE WHEN anomaly IS NOT NULL THEN 1.0 / chance END) AS factor
-    FROM ripe GROUP BY flagged
+    SELECT kept.* FROM kept JOIN days USING (day) WHERE at_ms <= :now - :maturity OR wanted > 0 AND got >= 0.99 * wanted
 ),
 sums AS (
-    SELECT sum(CASE WHEN flagged AND anomaly THEN 1.0 / chance END) * max(CASE WHEN flagged THEN factor END) AS tp,
-           sum(CASE WHEN flagged AND NOT anomaly THEN 1.0 / chance END) * max(CASE WHEN flagged THEN factor END) AS fp,
-           sum(CASE WHEN NOT flagged AND anomaly THEN 1.0 / chance END)
-           * max(CASE WHEN NOT flagged THEN factor END) AS fn,
-           count(anomaly) AS labels
-    FROM ripe JOIN kinds USING (flagged)
+    SELECT kind, count(*) AS size, sum(CASE WHEN anomaly THEN stands ELSE 0.0 END) AS yes,
+           sum(CASE WHEN NOT anomaly THEN stands ELSE 0.0 END) AS no
+    FROM ripe GROUP BY kind
+),
+total AS (
+    SELECT sum(CASE WHEN kind = 'flagged' THEN yes * (size / (yes + no)) END) AS tp,
+           sum(CASE WHEN kind = 'flagged' THEN no * (size / (yes + no)) END) AS fp,
+           sum(CASE WHEN kind <> 'flagged' THEN yes * (size / (yes + no)) END) AS fn
+    FROM sums
 )
-SELECT 2 * tp / (2 * tp + fp + fn), tp / (tp + fp), tp / (tp + fn), labels FROM sums
+SELECT 2 * tp / (2 * tp + fp + fn), tp / (tp + fp), tp / (tp + fn),
+       (SELECT count(DISTINCT ticket) FROM ripe WHERE stands IS NOT NULL AND anomaly IS NOT NULL)
+FROM total
 """
 
 
@@ -81,18 +89,21 @@ def fill(state: EmbeddedStateStore, seed: int, share: float) -> None:
     records = []
     for i in range(500):
         at_ms = NOW - int(rng.integers(1, 10 * DAY_MS))
-        flagged, drawn = rng.random() < 0.2, rng.random() < share
-        for again in range(1 + int(rng.random() < 0.2)):
+        drawn, odd = rng.random() < share, rng.random() < 0.2
+        told = []
+        for again in range(1 + int(rng.integers(0, 4))):
+            told.append(bool(rng.random() < (0.6 if odd else 0.05)))
+            chance = share if at_ms + again * HOUR_MS > NOW - 6 * DAY_MS else 0.0  # the audit began later
             document = {
                 "ticket_id": f"t{i}", "model_name": NAME, "model_version": 3 if i % 50 else None,
-                "stage": "created" if again and i % 2 else "ended", "score": float(rng.random()),
-                "decision": "anomaly" if flagged else "normal",
-                "review": "flagged" if flagged else "audit" if drawn else "unsolicited",
-                "review_probability": 1.0 if flagged else share,
+                "stage": ("created", "running", "ended", "ended")[again], "score": float(rng.random()),
+                "decision": "anomaly" if told[-1] else "normal",
+                "review": "flagged" if told[-1] else "audit" if drawn and chance else "unsolicited",
+                "review_probability": 1.0 if told[-1] else chance,
             }  # fmt: skip
             records.append(Record(f"p{i:04}{again}", min(at_ms + again * HOUR_MS, NOW - 1), document))
-        if rng.random() < (0.6 if flagged else 0.8):
-            truth = "anomaly" if rng.random() < (0.7 if flagged else 0.1) else "normal"
+        if rng.random() < (0.6 if any(told) else 0.8):
+            truth: Answer = "anomaly" if odd else "normal"
             delay = int(
                 rng.choice([HOUR_MS, 3 * DAY_MS]) * rng.random()
             )  # some come after maturity, some are to come
@@ -110,7 +121,7 @@ def exported(state: EmbeddedStateStore) -> dict[str, float]:
     return {s.name: s.value for f in families for s in f.samples if s.labels == {"model_name": NAME}}
 
 
-@pytest.mark.parametrize(("seed", "share"), [(1, 0.25), (2, 0.5), (3, 0.1)])
+@pytest.mark.parametrize(("seed", "share"), [(1, 0.25), (2, 0.5), (3, 0.2)])
 def test_metrics_show_what_sql_counts(tmp_path: Path, seed: int, share: float) -> None:
     state = EmbeddedStateStore(tmp_path / "state.db")
     fill(state, seed, share)

@@ -33,7 +33,10 @@ class QualityRules:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the labels of one model say: figures of all its predictions, and of each version's own."""
+    """What the labels of one model say: figures of all its predictions, and of each version's own.
+
+    `labels` and `overdue` count a detector's tickets, the others' predictions.
+    """
 
     figures: tuple[LiveFigure, ...]
     versions: Mapping[int, tuple[LiveFigure, ...]]

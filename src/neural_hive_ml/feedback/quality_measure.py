@@ -1,6 +1,6 @@
 """One model's predictions of a window against what became known of them since."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from neural_hive_ml.features.series import GRAIN_MS, completions
 from neural_hive_ml.feedback.estimate import cbpe, dle
 from neural_hive_ml.feedback.maturity import cohorts, mature
 from neural_hive_ml.feedback.quality import Measured, QualityRules, generator_of, ids
-from neural_hive_ml.feedback.quality_detector import Judged, detector_figures, weights
+from neural_hive_ml.feedback.quality_detector import Judged, detector_figures, tickets_in, unaudited, weights
 from neural_hive_ml.feedback.quality_log import Outcomes, Said, number
 from neural_hive_ml.feedback.quality_outcomes import (
     a_week_before,
@@ -39,51 +39,58 @@ class Question:
 
 
 def measure_detector(asked: Question, records: Sequence[Record], said: Said, outcomes: Outcomes) -> Measured:
-    """Judge a detector by human verdicts; of a ticket's predictions at one stage by one version the last counts."""
+    """Judge a detector by human verdicts; of a ticket's predictions at one stage by one version the last counts.
+
+    Backfilled predictions are judged by how tickets ended only: nobody is asked about the past.
+    """
     last = {(d["ticket_id"], d.get("stage"), d["model_version"]): r for r in records if (d := r.document)}
     kept = sorted(last.values(), key=lambda r: (r.at_ms, r.key))
     docs = [r.document for r in kept]
     at_ms = np.array([r.at_ms for r in kept], dtype=np.int64)
     tickets = [str(d["ticket_id"]) for d in docs]
     version = np.array([int(d["model_version"]) for d in docs], dtype=np.int64)
-    flagged = np.array([d.get("decision") == "anomaly" for d in docs], dtype=bool)
-    probability = np.array([_probability(d) for d in docs], dtype=float)
-    review = np.array([d.get("review") in {"flagged", "audit"} for d in docs], dtype=bool) & (probability > 0)
-    label = np.array([said.label(t) for t in tickets], dtype=float)
-    labelled = review & np.isfinite(label)
+    judged = judged_of(docs, flagged_tickets(r.document for r in records), said)
+    flagged, asks, labelled = judged.flagged, judged.asked, judged.answered
+    given = np.array([not d.get("backfill") for d in docs], dtype=bool)
     rules = asked.rules
-    ripe = mature(at_ms, review, labelled, now_ms=asked.now_ms, maturity_ms=rules.maturity_ms)
-    judged = Judged(flagged, review, np.where(probability > 0, probability, 1.0), label, ids(tickets))
+    ripe = mature(at_ms, asks & given, labelled, now_ms=asked.now_ms, maturity_ms=rules.maturity_ms)
+    live = ripe & given
     told = np.array([said.last_ms.get(t, 0) for t in tickets], dtype=np.int64)
     late = labelled & (told > at_ms + rules.maturity_ms)
     ends = outcomes.of(tickets)
     score = np.array([number(d, "score") for d in docs], dtype=float)
-    fresh, known = ~labelled & np.isfinite(score), labelled & ripe & np.isfinite(score)
-    answered = int(sum(t in said.resolved for t, r in zip(tickets, review, strict=True) if r))
+    fresh, known = ~labelled & np.isfinite(score), labelled & live & np.isfinite(score)
+    answered = int(sum(t in said.resolved for t, r in zip(tickets, asks & given, strict=True) if r))
     before_end = np.array([d.get("stage") in {"created", "running"} for d in docs], dtype=bool)
     weak = ripe & before_end & np.isfinite(ends.bad)
-    live = _where(judged, ripe)
+    without, of = unaudited(judged.where(live))
     return Measured(
-        figures=detector_figures(live, least_labels=rules.least_labels),
+        figures=detector_figures(judged.where(live), least_labels=rules.least_labels),
         versions={
-            int(v): detector_figures(_where(judged, ripe & (version == v)), least_labels=rules.least_labels)
+            int(v): detector_figures(judged.where(live & (version == v)), least_labels=rules.least_labels)
             for v in np.unique(version)
         },
         predictions=len(kept),
-        labels=int((labelled & ripe).sum()),
-        overdue=int((ripe & ~ends.ended & ~np.isfinite(label)).sum()),
-        cohorts=cohorts(at_ms, review, labelled, late, ripe),
+        labels=tickets_in(judged, labelled & live),
+        overdue=tickets_in(judged, ripe & ~ends.ended & ~np.isfinite(judged.label)),
+        cohorts=cohorts(at_ms, asks & given, labelled, late, ripe),
         estimate=cbpe(
-            score[known], flagged[known], label[known], weights(_where(judged, known)), score[fresh], flagged[fresh],
-            least_labels=rules.least_labels,
+            score[known], flagged[known], judged.label[known], weights(judged.where(known)), score[fresh],
+            flagged[fresh], least_labels=rules.least_labels,
         ),
         by_outcome={**outcome_figures(ends.bad[weak], flagged[weak].astype(float)), "labels": int(weak.sum())}
         if weak.any()
         else {},
         feedback={
-            "asked": int(review.sum()), "answered": answered,
-            "rate": answered / int(review.sum()) if review.any() else None,
+            "asked": int((asks & given).sum()), "answered": answered,
+            "rate": answered / int((asks & given).sum()) if (asks & given).any() else None,
         },
+        notes=(
+            f"{without} of {of} predictions of unflagged tickets were made without an audit: "
+            "taken to miss as often as the others",
+        )
+        if without
+        else (),
     )  # fmt: skip
 
 
@@ -168,13 +175,19 @@ def measure_load(asked: Question, records: Sequence[Record], outcomes: Outcomes)
     )
 
 
-def _where(judged: Judged, part: npt.NDArray[np.bool_]) -> Judged:
+def flagged_tickets(documents: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the tickets that are in the queue because some prediction, at any stage by any version, flagged them."""
+    return {str(d["ticket_id"]) for d in documents if d.get("review") == "flagged"}
+
+
+def judged_of(documents: Sequence[Mapping[str, Any]], queued: Collection[str], said: Said) -> Judged:
+    """Set predictions beside what people said about their tickets."""
+    tickets = [str(d["ticket_id"]) for d in documents]
     return Judged(
-        judged.flagged[part], judged.asked[part], judged.probability[part], judged.label[part], judged.ticket[part]
+        flagged=np.array([d.get("decision") == "anomaly" for d in documents], dtype=bool),
+        queued=np.array([t in queued for t in tickets], dtype=bool),
+        audited=np.array([d.get("review") == "audit" for d in documents], dtype=bool),
+        probability=np.nan_to_num(np.array([number(d, "review_probability") for d in documents], dtype=float)),
+        label=np.array([said.label(t) for t in tickets], dtype=float),
+        ticket=ids(tickets),
     )
-
-
-def _probability(document: Mapping[str, Any]) -> float:
-    given = number(document, "review_probability")
-    # Before probabilities were logged, what was flagged was always asked about.
-    return (1.0 if document.get("review") == "flagged" else 0.0) if np.isnan(given) else given

@@ -1,5 +1,6 @@
 """Live quality: what labels say, what they cannot say, and what is estimated instead."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from neural_hive_ml.feedback.estimate import cbpe, dle
 from neural_hive_ml.feedback.live import LiveFigure, unknown
 from neural_hive_ml.feedback.maturity import mature
 from neural_hive_ml.feedback.quality import QualityRules
-from neural_hive_ml.feedback.quality_detector import Judged, beta_quantiles, counts, detector_figures
+from neural_hive_ml.feedback.quality_detector import Judged, beta_quantiles, counts, detector_figures, weights
 from neural_hive_ml.feedback.quality_job import check_quality
 from neural_hive_ml.feedback.quality_loss import loss_of
 from neural_hive_ml.registry.memory import MemoryRegistry
@@ -23,6 +24,7 @@ from neural_hive_ml.state.memory import MemoryStateStore
 from neural_hive_ml.state.port import Record
 from neural_hive_ml.tickets.memory import MemoryTicketStore
 
+Figures = tuple[float, float]
 NOW = 1_700_006_400_000
 DURATION, LOAD = scheduling_model_name(), load_model_name(60)
 
@@ -36,7 +38,7 @@ def drawn(
     asked = flagged | (rng.random(n) < share)
     given_up = rng.random(n) >= np.where(flagged, *answered)
     label = np.where(asked & ~given_up, truth.astype(float), np.nan)
-    judged = Judged(flagged, asked, np.where(flagged, 1.0, share), label, np.arange(n))
+    judged = Judged(flagged, flagged, asked & ~flagged, np.full(n, share), label, np.arange(n))
     tp, fp, fn = (truth & flagged).sum(), (~truth & flagged).sum(), (truth & ~flagged).sum()
     return judged, float(2 * tp / (2 * tp + fp + fn))
 
@@ -71,9 +73,8 @@ def test_no_miss_among_few_audited_is_no_certain_recall() -> None:
     n, flagged = 3_040, np.arange(3_040) < 40
     asked = flagged | (np.arange(n) >= n - 30)
     label = np.where(asked, flagged.astype(float), np.nan)
-    recall = detector_figures(
-        Judged(flagged, asked, np.where(flagged, 1.0, 0.01), label, np.arange(n)), least_labels=20
-    )[2]
+    judged = Judged(flagged, flagged, asked & ~flagged, np.full(n, 0.01), label, np.arange(n))
+    recall = detector_figures(judged, least_labels=20)[2]
     assert recall.value == 1.0
     assert recall.low is not None
     assert (
@@ -81,13 +82,66 @@ def test_no_miss_among_few_audited_is_no_certain_recall() -> None:
     )  # 30 of 3,000 unflagged looked at: a tenth of them may be anomalies, more than were flagged
 
 
+def staged(
+    rng: np.random.Generator, n: int, answered: tuple[float, float], share: float = 0.05
+) -> tuple[Judged, Figures]:
+    """Tickets predicted at creation, where little is seen, and at their end; true F1 and recall over all predictions.
+
+    People answer about tickets in the queue because they are flagged, and about those that the audit draws.
+    """
+    truth = rng.random(n) < 0.05
+    created = np.where(truth, rng.random(n) < 0.3, rng.random(n) < 0.005)
+    ended = np.where(truth, rng.random(n) < 0.8, rng.random(n) < 0.01)
+    drawn, queued = rng.random(n) < share, created | ended
+    known = (queued | drawn) & (rng.random(n) < np.where(queued, *answered))
+    flagged, odd = np.r_[created, ended], np.r_[truth, truth]
+    judged = Judged(
+        flagged, np.r_[queued, queued], np.r_[drawn, drawn] & ~flagged, np.full(2 * n, share),
+        np.where(np.r_[known, known], odd.astype(float), np.nan), np.r_[np.arange(n), np.arange(n)],
+    )  # fmt: skip
+    tp, fp, fn = (odd & flagged).sum(), (~odd & flagged).sum(), (odd & ~flagged).sum()
+    return judged, (float(2 * tp / (2 * tp + fp + fn)), float(tp / (tp + fn)))
+
+
+@pytest.mark.parametrize("answered", [(0.9, 0.3), (0.4, 1.0)])
+def test_f1_and_recall_are_right_where_a_ticket_is_judged_at_several_stages(answered: tuple[float, float]) -> None:
+    replays = [staged(np.random.default_rng(k), 8_000, answered) for k in range(40)]
+    found = [detector_figures(judged, least_labels=20) for judged, _ in replays]
+    for place, true in ((0, [t[0] for _, t in replays]), (2, [t[1] for _, t in replays])):
+        gaps = [f[place].value - t for f, t in zip(found, true, strict=True)]  # type: ignore[operator]
+        assert abs(np.mean(gaps)) < 3 * np.std(gaps) / np.sqrt(40) + 0.01
+        inside = sum(f[place].low <= t <= f[place].high for f, t in zip(found, true, strict=True))  # type: ignore[operator]
+        assert inside >= 34  # of 40 at 95 %: fewer would come by chance once in a hundred times
+
+
+def test_days_without_an_audit_are_no_days_without_misses() -> None:
+    judged, (f1, _) = staged(np.random.default_rng(3), 40_000, (0.9, 0.9), share=0.2)
+    chance = np.where(np.arange(80_000) % 10 < 4, 0.0, 0.2)
+    some = detector_figures(replace(judged, probability=chance), least_labels=20)[0]
+    assert some.value == pytest.approx(f1, abs=0.04)
+    chance = np.where(np.arange(80_000) % 10 < 7, 0.0, 0.2)
+    figures = detector_figures(replace(judged, probability=chance), least_labels=20)
+    assert (figures[0].value, figures[2].value) == (None, None)
+    assert "without an audit" in figures[0].reason
+    assert figures[1].value is not None
+
+
+def test_labels_are_counted_in_tickets() -> None:
+    # Seven tickets, flagged at three stages each: seven labels, not 21.
+    ones, ticket = np.ones(21, dtype=bool), np.repeat(np.arange(7), 3)
+    judged = Judged(ones, ones, ~ones, np.ones(21), np.ones(21), ticket)
+    f1, precision, _ = detector_figures(judged, least_labels=20)
+    assert (f1.value, precision.value, precision.labels) == (None, None, 7)
+    assert detector_figures(judged, least_labels=7)[1].value == 1.0
+
+
 @given(st.integers(0, 2**32))
 @settings(max_examples=50, deadline=None)
-def test_weighted_counts_add_up_to_the_predictions_that_were_up_for_review(seed: int) -> None:
+def test_weighted_counts_add_up_to_the_predictions(seed: int) -> None:
     judged, _ = drawn(np.random.default_rng(seed), 800, (0.5, 0.7))
     found = counts(judged)
-    stands_for = float((1 / judged.probability[judged.asked]).sum())
-    assert found.tp + found.fp + found.fn + found.tn == pytest.approx(stands_for)
+    assert found.tp + found.fp + found.fn + found.tn == pytest.approx(800)
+    assert weights(judged).sum() == pytest.approx(800)
 
 
 @pytest.mark.parametrize(("a", "b"), [(0.5, 30.5), (12.5, 3.5), (0.5, 0.5), (900.5, 2000.5)])
