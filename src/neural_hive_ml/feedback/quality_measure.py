@@ -85,12 +85,7 @@ def measure_detector(asked: Question, records: Sequence[Record], said: Said, out
             "asked": int((asks & given).sum()), "answered": answered,
             "rate": answered / int((asks & given).sum()) if (asks & given).any() else None,
         },
-        notes=(
-            f"{without} of {of} predictions of unflagged tickets were made without an audit: "
-            "taken to miss as often as the others",
-        )
-        if without
-        else (),
+        notes=_notes(without, of),
     )  # fmt: skip
 
 
@@ -173,6 +168,13 @@ def measure_load(asked: Question, records: Sequence[Record], outcomes: Outcomes)
         overdue=int((over & ~known).sum()),
         cohorts=cohorts(at_ms, np.ones(len(kept), dtype=bool), known, np.zeros(len(kept), dtype=bool), over),
     )
+
+
+def _notes(unaudited_count: int, of: int) -> tuple[str, ...]:
+    if not unaudited_count:
+        return ()
+    said = f"{unaudited_count} of {of} predictions of unflagged tickets were made without an audit"
+    return (f"{said}: taken to miss as often as the others",)
 
 
 def flagged_tickets(documents: Iterable[Mapping[str, Any]]) -> set[str]:
