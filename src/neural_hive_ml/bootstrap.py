@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from neural_hive_ml.addresses import mask
 from neural_hive_ml.bootstrap_http import open_gate, open_keyring
 from neural_hive_ml.cache.port import FeatureCache, Observe, unobserved
-from neural_hive_ml.clock import DAY_MS, Clock, SystemClock
+from neural_hive_ml.clock import Clock, SystemClock
 from neural_hive_ml.conventions import CHALLENGER, CHAMPION, MODEL_TYPE_SETTINGS, Family
 from neural_hive_ml.errors import StoreUnavailable, UsageError
 from neural_hive_ml.ledger.anchor import HeadFile
@@ -207,8 +207,7 @@ def prediction_log(settings: Settings, metrics: "PredictingMetrics", clock: Cloc
 
     if not settings.flag("PREDICTION_LOG"):
         return None
-    kept_ms = round(settings.number("PREDICTION_LOG_DAYS") * DAY_MS)
-    return PredictionLog(lambda: open_state(settings), metrics, clock, kept_ms)
+    return PredictionLog(lambda: open_state(settings), metrics, clock, settings.number("PREDICTION_LOG_DAYS"))
 
 
 def guard_agents(settings: Settings) -> "GuardAgents":

@@ -35,7 +35,8 @@ def event_desk(
     rules, thresholds, clock = load_rules(_rules_text(settings)), Thresholds(), SystemClock()
     detector = ThreatDetector(rules, thresholds, scoring, clock, log)
     client = _redis(settings)
-    results = ThreatResults(lambda: open_state(settings), client, thresholds, rules, metrics, clock)
+    kept_days = settings.number("PREDICTION_LOG_DAYS")
+    results = ThreatResults(lambda: open_state(settings), client, thresholds, rules, metrics, clock, kept_days)
     return EventDesk(detector, results, metrics)
 
 

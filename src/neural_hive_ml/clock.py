@@ -37,6 +37,17 @@ class FixedClock:
         return self.at_ms
 
 
+def kept_since(now_ms: int, days: float) -> int | None:
+    """Return the moment before which what is kept for so many days goes; None for 0 days: it is kept for ever.
+
+    >>> kept_since(10 * DAY_MS, 9.5) == DAY_MS // 2
+    True
+    >>> kept_since(10 * DAY_MS, 0) is None
+    True
+    """
+    return None if days <= 0 else now_ms - round(days * DAY_MS)
+
+
 def iso(at_ms: int) -> str:
     """Format epoch milliseconds as ISO 8601 UTC.
 

@@ -175,7 +175,7 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("HIVE_MODEL_REFRESH_SECONDS", "30", None, "seconds between looks at the published model pointer"),
     Setting("THREAT_RULES_FILE", "", None, "rules about platform events instead of the package's (YAML)"),
     Setting("PREDICTION_LOG", "true", None, "keep predictions in the state store, for feedback and live quality"),
-    Setting("PREDICTION_LOG_DAYS", "90", None, "days that predictions are kept"),
+    Setting("PREDICTION_LOG_DAYS", "90", None, "days that predictions and threats are kept; 0: all"),
     Setting("LABEL_MATURITY_HOURS", "24", None, "age at which a prediction is judged by the labels that it has"),
     Setting("QUALITY_LEAST_LABELS", "20", None, "labels below which a live quality figure is unknown"),
     # How long things are kept, by `hive-ml data prune`; 0 keeps them for ever.

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from neural_hive_ml.bootstrap import describe, open_history, open_state
 from neural_hive_ml.bootstrap_bulk import named_judges, serving_judges
 from neural_hive_ml.bulk.backfill import Span, backfill, history_from, span_of
-from neural_hive_ml.clock import DAY_MS, SystemClock, iso, parse_instant
+from neural_hive_ml.clock import SystemClock, iso, kept_since, parse_instant
 from neural_hive_ml.conventions import PREDICTIONS
 from neural_hive_ml.errors import NotEnoughData, UsageError
 from neural_hive_ml.settings import load_settings
@@ -60,7 +60,7 @@ def backfill_command(
     click.echo(describe(settings), err=True)
     now_ms = SystemClock().now_ms()
     until = now_ms if until_ms is None else until_ms
-    kept_from = now_ms - round(settings.number("PREDICTION_LOG_DAYS") * DAY_MS)
+    kept_from = kept_since(now_ms, settings.number("PREDICTION_LOG_DAYS"))
     judges = named_judges(settings, models) if models else serving_judges(settings)
     spans = [span_of(judge, since_ms, until, in_sample=in_sample) for judge in judges]
     for span in spans:
@@ -71,7 +71,7 @@ def backfill_command(
                 err=True,
             )
     spans = [span for span in spans if not span.empty]
-    if spans and max(span.until_ms for span in spans) <= kept_from:
+    if spans and kept_from is not None and max(span.until_ms for span in spans) <= kept_from:
         raise UsageError(
             f"predictions of before {iso(kept_from)} are not kept (PREDICTION_LOG_DAYS)",
             remedy="name a later window, or keep predictions longer",
@@ -83,7 +83,7 @@ def backfill_command(
             assert columns is not None
             name = f"{span.judge.name}/{span.judge.version}"
             made = written = 0
-            records = (r for r in backfill(span, columns) if r.at_ms >= kept_from)
+            records = (r for r in backfill(span, columns) if kept_from is None or r.at_ms >= kept_from)
             with Progress(
                 TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=Console(stderr=True)
             ) as bar:

@@ -15,7 +15,7 @@ from itertools import islice
 
 import structlog
 
-from neural_hive_ml.clock import HOUR_MS, Clock
+from neural_hive_ml.clock import HOUR_MS, Clock, kept_since
 from neural_hive_ml.conventions import PREDICTIONS, SHADOW_PREDICTIONS
 from neural_hive_ml.errors import StoreUnavailable
 from neural_hive_ml.observability.metrics import PredictingMetrics
@@ -48,13 +48,13 @@ def _nobody(_: Sequence[Record]) -> None:
 class PredictionLog:
     """See `service.Background`. `open_state` is called in the writing thread, again until it worked.
 
-    `written` is told which answers have become durable. Predictions older than `kept_ms` are deleted.
+    `written` is told which answers have become durable. Predictions older than `kept_days` are deleted; 0 keeps all.
     """
 
     open_state: Callable[[], StateStore]
     metrics: PredictingMetrics
     clock: Clock
-    kept_ms: int
+    kept_days: float
     written: Callable[[Sequence[Record]], None] = _nobody
     most_waiting: int = 50_000
     batch: int = 1_000
@@ -132,10 +132,10 @@ class PredictionLog:
 
     def _prune(self) -> None:
         now_ms = self.clock.now_ms()
-        if self._state is None or now_ms - self._pruned_ms < HOUR_MS:
+        until_ms = kept_since(now_ms, self.kept_days)
+        if self._state is None or until_ms is None or now_ms - self._pruned_ms < HOUR_MS:
             return
         self._pruned_ms = now_ms
-        until_ms = now_ms - self.kept_ms
         for collection in (PREDICTIONS, SHADOW_PREDICTIONS):
             while old := self._state.find(collection, until_ms=until_ms, limit=_PRUNED_AT_ONCE):
                 self._state.delete(collection, [record.key for record in old])

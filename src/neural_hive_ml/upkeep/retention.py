@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from neural_hive_ml.clock import DAY_MS
+from neural_hive_ml.clock import kept_since
 from neural_hive_ml.conventions import TICKETS
 from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.tickets.port import TicketStore, TicketWindow
@@ -38,10 +38,7 @@ def plan(days_of: "dict[str, float]", now_ms: int) -> tuple[Cut, ...]:
     >>> plan({"model_predictions": 90, "human_verdicts": 0}, 100 * 86_400_000)[0].before_ms == 10 * 86_400_000
     True
     """
-    return tuple(
-        Cut(collection, days, None if days <= 0 else now_ms - round(days * DAY_MS))
-        for collection, days in days_of.items()
-    )
+    return tuple(Cut(collection, days, kept_since(now_ms, days)) for collection, days in days_of.items())
 
 
 def prune(

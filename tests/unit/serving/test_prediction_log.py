@@ -45,7 +45,7 @@ def entry(number: int, at_ms: int = NOW_MS) -> Record:
 
 def log_to(store: MemoryStateStore, **changes: object) -> tuple[PredictionLog, OrchestratorMetrics]:
     metrics = orchestrator_metrics()
-    log = PredictionLog(lambda: store, metrics, FixedClock(NOW_MS), 90 * DAY_MS, pause_seconds=0.01, **changes)  # type: ignore[arg-type]
+    log = PredictionLog(lambda: store, metrics, FixedClock(NOW_MS), 90, pause_seconds=0.01, **changes)  # type: ignore[arg-type]
     log.retry_seconds = 0.01
     return log, metrics
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import structlog
 
-from neural_hive_ml.clock import Clock, parse_instant
+from neural_hive_ml.clock import Clock, kept_since, parse_instant
 from neural_hive_ml.conventions import (
     THREAT_KEY,
     THREAT_TTL_SECONDS,
@@ -40,7 +40,6 @@ log = structlog.get_logger("serving")
 # The keys of the platform's own result, in its order.
 RESULT_KEYS: Final = ("threat_type", "severity", "confidence", "details", "detected_at", "raw_event")
 _QUEUE: Final = "events"
-_KEPT_MS: Final = 90 * 86_400_000
 
 
 def result_of(answer: ThreatAnswer) -> dict[str, Any]:
@@ -57,7 +56,10 @@ def record_of(answer: ThreatAnswer) -> Record:
 
 @dataclass(slots=True)
 class ThreatResults:
-    """See `service.Background`. `client` is Redis, None where none is configured."""
+    """See `service.Background`. `client` is Redis, None where none is configured.
+
+    Threats older than `kept_days` are deleted; 0 keeps all.
+    """
 
     open_state: Callable[[], StateStore]
     client: "redis.Redis | None"
@@ -65,6 +67,7 @@ class ThreatResults:
     rules: Sequence[Rule]
     metrics: GuardAgentsMetrics
     clock: Clock
+    kept_days: float
     most_waiting: int = 10_000
     batch: int = 500
     pause_seconds: float = 0.25
@@ -156,9 +159,10 @@ class ThreatResults:
             with suppress(msgspec.MsgspecError):  # another program's document under this key is none of ours
                 told = msgspec.json.decode(found[0], type=_Told)
                 self.thresholds.adopt(told.factor, told.raised_ms)
-        if self._state is not None:
+        until_ms = kept_since(now_ms, self.kept_days)
+        if self._state is not None and until_ms is not None:
             with suppress(StoreUnavailable):
-                old = self._state.find(THREATS, until_ms=now_ms - _KEPT_MS, limit=self.batch)
+                old = self._state.find(THREATS, until_ms=until_ms, limit=self.batch)
                 self._state.delete(THREATS, [record.key for record in old])
 
     def _tell(self, answers: Sequence[ThreatAnswer]) -> None:
