@@ -1,12 +1,10 @@
 """The client for programs that wait."""
 
-import time
 from collections.abc import Iterable
 from typing import TypeVar
 
-import httpx
-
 from neural_hive_ml.client import calls
+from neural_hive_ml.client.aio import AsyncClient
 from neural_hive_ml.client.answers import (
     BatchItem,
     DurationForecast,
@@ -16,9 +14,9 @@ from neural_hive_ml.client.answers import (
     VerdictReceipt,
 )
 from neural_hive_ml.client.calls import AnyTicket, Call
+from neural_hive_ml.client.loop import LoopThread
 from neural_hive_ml.client.patience import Patience
 from neural_hive_ml.client.target import Target
-from neural_hive_ml.client.transport import Attempts, read_answer, request_of
 
 T = TypeVar("T")
 
@@ -30,8 +28,7 @@ class Client:
     """
 
     def __init__(self, target: Target | None = None, patience: Patience | None = None) -> None:
-        self._target, self._patience = target or Target(), patience or Patience()
-        self._http = httpx.Client(follow_redirects=False)
+        self._loop = LoopThread(lambda: AsyncClient(target, patience))
 
     @staticmethod
     def from_environment(patience: Patience | None = None) -> "Client":
@@ -69,22 +66,11 @@ class Client:
         return self._send(calls.feedback(verdict, ticket_id, prediction_id, note, author))
 
     def _send(self, call: Call[T]) -> T:
-        attempts = Attempts(self._patience)
-        arguments = request_of(call, self._target)
-        while True:
-            try:
-                response = self._http.request(**arguments, **attempts.options())
-            except httpx.TransportError as error:
-                time.sleep(attempts.after_failure(call, error))
-                continue
-            pause = attempts.after(response)
-            if pause is None:
-                return read_answer(call, response)
-            time.sleep(pause)
+        return self._loop.run(lambda client: client.send(call))
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._loop.close(AsyncClient.close)
 
     def __enter__(self) -> "Client":
         return self

@@ -1,4 +1,4 @@
-"""What sync and async sending share: the request as httpx takes it, and what an answer or a failure means."""
+"""What sending needs: the request as httpx takes it, and what an answer or a failure means."""
 
 import time
 from dataclasses import dataclass, field
@@ -30,10 +30,10 @@ class Attempts:
         """What is left of the call's time."""
         return self.patience.total_seconds - (time.monotonic() - self.began)
 
-    def options(self) -> dict[str, Any]:
-        """Count a try and return its time-out."""
+    def begin(self) -> float:
+        """Count a try and return the seconds that it may take from its first byte to its last."""
         self.tried += 1
-        return {"timeout": max(min(self.patience.try_seconds, self.left_seconds), 0.001)}
+        return max(min(self.patience.try_seconds, self.left_seconds), 0.001)
 
     def after(self, response: httpx.Response) -> float | None:
         """Return the pause before another try, None when this answer counts."""
@@ -42,12 +42,14 @@ class Attempts:
         asked = asked_pause(response.headers.get("retry-after"))
         return self.patience.pause(self.tried, asked, random(), self.left_seconds)  # noqa: S311 - no secret
 
-    def after_failure(self, call: "Call[Any]", error: httpx.TransportError) -> float:
+    def after_failure(self, call: "Call[Any]", error: httpx.TransportError | TimeoutError) -> float:
         """Return the pause before another try. Raises `Unreachable` when there is to be none."""
         pause = self.patience.pause(self.tried, None, random(), self.left_seconds)  # noqa: S311 - no secret
         if pause is None:
             name = call.service.replace("_", "-")
-            raise Unreachable(f"{name}: {type(error).__name__}: {error}", self.tried) from error
+            took = time.monotonic() - self.began
+            said = f"{type(error).__name__}: {error}" if str(error) else "no whole answer"
+            raise Unreachable(f"{name}: {said} within {took:.1f} s", self.tried) from error
         return pause
 
 

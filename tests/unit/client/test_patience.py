@@ -1,10 +1,14 @@
 """Calls end in bounded time after a bounded number of tries, whatever the other side does; nothing heavy is imported."""
 
+import asyncio
+import os
+import socketserver
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,8 +16,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.mlflow_server import black_hole, closed_port
 
-from neural_hive_ml.client import ApiProblem, Client, Patience, Target, Unreachable
+from neural_hive_ml.client import ApiProblem, AsyncClient, Client, Patience, Target, Unreachable
 from neural_hive_ml.errors import UsageError
 
 
@@ -26,6 +31,32 @@ def test_pauses_fit_into_what_is_left(
         assert tried < tries
         assert 0 <= pause < left
         assert asked is None or pause >= asked
+
+
+@contextmanager
+def dripping(head: bytes) -> Iterator[tuple[Target, threading.Event]]:
+    """A server that says `head` at once and then a byte now and then, for ever; the event is set when its caller leaves."""
+    left, over = threading.Event(), threading.Event()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            try:
+                self.request.sendall(head)
+                while not over.wait(0.05):
+                    self.request.sendall(b"x")
+            except OSError:
+                left.set()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield Target(orchestrator=f"http://127.0.0.1:{server.server_address[1]}"), left
+        finally:
+            over.set()
+            server.shutdown()
+            thread.join()
 
 
 @contextmanager
@@ -96,13 +127,57 @@ def test_a_service_that_asks_for_more_time_than_there_is_does_not_get_it() -> No
     assert (problem.value.status, len(seen)) == (429, 1)
 
 
-def test_nobody_there_is_known_within_the_patience() -> None:
-    with Client(Target(orchestrator="http://127.0.0.1:9"), Patience(total_seconds=2, tries=4)) as hive:
+SHORT = Patience(total_seconds=1, try_seconds=0.6, tries=4)
+DRIPS = {
+    "in its headers": b"HTTP/1.1 200 OK\r\nx-long: ",
+    "in its body": b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n{",
+}
+
+
+@pytest.mark.parametrize("head", DRIPS.values(), ids=DRIPS)
+def test_a_server_that_drips_holds_nobody(head: bytes) -> None:
+    with dripping(head) as (target, left), Client(target, SHORT) as hive:
         began = time.monotonic()
-        with pytest.raises(Unreachable) as error:
+        with pytest.raises(Unreachable, match="no whole answer") as error:
             hive.forecast()
-        assert time.monotonic() - began < 30
-    assert 1 <= error.value.tries <= 4
+        assert time.monotonic() - began < 5
+        assert left.wait(5)
+    assert error.value.tries == 2
+
+
+def test_nor_an_asyncio_program() -> None:
+    async def ask(target: Target) -> None:
+        async with AsyncClient(target, SHORT) as hive:
+            await hive.forecast()
+
+    with dripping(DRIPS["in its body"]) as (target, left):
+        with pytest.raises(Unreachable):
+            asyncio.run(ask(target))
+        assert left.wait(5)
+
+
+def test_nobody_there_is_known_within_the_patience() -> None:
+    with black_hole() as silent:
+        for address in (silent, closed_port()):
+            with Client(Target(orchestrator=address), SHORT) as hive:
+                began = time.monotonic()
+                with pytest.raises(Unreachable) as error:
+                    hive.forecast()
+                # Whatever else runs on this machine.
+                assert time.monotonic() - began < 5
+            assert 1 <= error.value.tries <= 4
+
+
+def test_threads_share_a_client_and_a_forked_process_has_its_own() -> None:
+    with answering(FINE) as (target, seen), Client(target) as hive:
+        with ThreadPoolExecutor(8) as pool:
+            assert {answer.total for answer in pool.map(lambda _: hive.forecast(), range(16))} == {2.5}
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if hive.forecast().total == 2.5 else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert hive.forecast().total == 2.5
+    assert len(seen) == 18
 
 
 def test_the_key_comes_from_a_file_or_the_environment(tmp_path: Path) -> None:
