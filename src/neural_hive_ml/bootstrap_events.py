@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neural_hive_ml.bootstrap_streams import ConsumedStream, consumed_streams
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.redis_client import redis_client
@@ -47,7 +48,9 @@ def event_readers(settings: Settings, broker: Broker, desk: "EventDesk") -> "tup
     group, name = settings.text("KAFKA_CONSUMER_GROUP"), reader_name(settings.data_dir)
     metrics = desk.metrics
 
-    def reader(topic: str, label: str, default_type: str) -> StreamWorker:
+    def reader(stream: ConsumedStream) -> StreamWorker:
+        label = stream.label
+
         def count(outcome: str) -> None:
             if outcome == "dead":
                 metrics.dead_letters.inc(label)
@@ -58,13 +61,12 @@ def event_readers(settings: Settings, broker: Broker, desk: "EventDesk") -> "tup
             else:
                 metrics.stream_lag.set(lag, label)
 
-        handler = EventStream(desk.detector, desk.results, metrics, default_type)
-        return StreamWorker(broker, topic, group, name, handler, SystemClock(), observe=count, show_lag=show_lag)
+        handler = EventStream(desk.detector, desk.results, metrics, stream.event_type)
+        return StreamWorker(
+            broker, stream.topic, group, name, handler, SystemClock(), observe=count, show_lag=show_lag
+        )
 
-    return (
-        reader(settings.text("KAFKA_INCIDENTS_TOPIC"), "events", "security_incident"),
-        reader(settings.text("KAFKA_ORCHESTRATION_INCIDENTS_TOPIC"), "resource_events", "resource_metrics"),
-    )
+    return tuple(reader(stream) for stream in consumed_streams(settings) if stream.event_type)
 
 
 def _rules_text(settings: Settings) -> str:

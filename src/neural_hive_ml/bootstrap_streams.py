@@ -1,5 +1,6 @@
 """Composition root of the streams: which broker, which readers."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from neural_hive_ml.clock import SystemClock
@@ -18,6 +19,38 @@ if TYPE_CHECKING:
     from neural_hive_ml.serving.guard_agents.ticket_stream import Scored
     from neural_hive_ml.serving.service import Background
     from neural_hive_ml.state.port import StateStore
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumedStream:
+    """A stream or topic that guard-agents reads: `label` is its name in metrics, `groups` are those that read it.
+
+    `event_type` is the type of its events that name none; empty where tickets come.
+    """
+
+    topic: str
+    label: str
+    groups: tuple[str, ...]
+    event_type: str = ""
+
+
+def consumed_streams(settings: Settings) -> tuple[ConsumedStream, ...]:
+    """Return every stream that guard-agents reads: what is read, trimmed, searched and looked at is this list."""
+    group = settings.text("KAFKA_CONSUMER_GROUP")
+    shared = settings.text("HIVE_STATISTICS") == "shared"
+    of_tickets = (group, statistics_group(group)) if shared else (group,)
+    incidents = settings.text("KAFKA_INCIDENTS_TOPIC")
+    resources = settings.text("KAFKA_ORCHESTRATION_INCIDENTS_TOPIC")
+    return (
+        ConsumedStream(settings.text("KAFKA_TICKETS_TOPIC"), "tickets", of_tickets),
+        ConsumedStream(incidents, "events", (group,), "security_incident"),
+        ConsumedStream(resources, "resource_events", (group,), "resource_metrics"),
+    )
+
+
+def statistics_group(group: str) -> str:
+    """Return the group in which the one writer of the statistics reads the tickets."""
+    return f"{group}-statistics"
 
 
 def open_broker(settings: Settings) -> Broker | None:
@@ -108,7 +141,7 @@ def ticket_readers(
 
     def writer() -> StreamWorker:
         handler = StatisticsWriter(Publisher(LiveStatistics(), shelf, seconds), scoring.slot)
-        return StreamWorker(broker, topic, f"{group}-statistics", name, handler, clock)
+        return StreamWorker(broker, topic, statistics_group(group), name, handler, clock)
 
     shared = SharedStatistics(scoring.statistics, shelf, state(), clock, name, writer, seconds / 2)
     return shared, reader(TicketStream(scoring, metrics, sink, learns=False))

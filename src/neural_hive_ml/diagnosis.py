@@ -217,29 +217,47 @@ def _redis(settings: Settings) -> Iterator[Check]:
 def _streams(settings: Settings) -> Iterator[Check]:
     import asyncio
 
-    from neural_hive_ml.bootstrap_streams import open_broker
+    from neural_hive_ml.bootstrap_streams import ConsumedStream, consumed_streams, open_broker
     from neural_hive_ml.streams.dead_letters import listed
 
     broker = open_broker(settings)
     if broker is None:
         yield Check("streams", "not_configured", "optional: set REDIS_URL or KAFKA_BOOTSTRAP_SERVERS")
         return
-    stream, group = settings.text("KAFKA_TICKETS_TOPIC"), settings.text("KAFKA_CONSUMER_GROUP")
 
-    async def look() -> tuple[int, int]:
+    async def look() -> list[tuple[ConsumedStream, list[int], int]]:
         try:
-            waiting = await broker.browse(stream, group, MOST_COUNTED)
-            return len(waiting), len(await listed(broker, stream, MOST_COUNTED))
+            return [
+                (
+                    stream,
+                    [len(await broker.browse(stream.topic, group, MOST_COUNTED)) for group in stream.groups],
+                    len(await listed(broker, stream.topic, MOST_COUNTED)),
+                )
+                for stream in consumed_streams(settings)
+            ]
         finally:
             await broker.close()
 
-    waiting, dead = asyncio.run(look())
-    more = "at least " * (waiting == MOST_COUNTED)
-    behind = waiting == MOST_COUNTED
-    detail = f"{broker.describe()}, {stream}: {more}{waiting:,} messages not done by {group}"
-    yield Check("streams", "warning" if behind else "ok", detail, "look at guard-agents' log" if behind else "")
-    if dead:
-        yield Check("dead letters", "warning", f"{dead:,} messages of {stream}", "hive-ml deadletters list")
+    for stream, waiting, dead in asyncio.run(look()):
+        counts = [f"{_counted(n)} messages not done by {g}" for n, g in zip(waiting, stream.groups, strict=True)]
+        behind = MOST_COUNTED in waiting
+        yield Check(
+            f"stream {stream.topic}",
+            "warning" if behind else "ok",
+            f"{broker.describe()}: {', '.join(counts)}",
+            "look at guard-agents' log" if behind else "",
+        )
+        if dead:
+            yield Check(
+                "dead letters",
+                "warning",
+                f"{_counted(dead)} messages of {stream.topic}",
+                f"hive-ml deadletters list --stream {stream.topic}",
+            )
+
+
+def _counted(messages: int) -> str:
+    return f"{'at least ' * (messages == MOST_COUNTED)}{messages:,}"
 
 
 def _registry(settings: Settings) -> Iterator[Check]:

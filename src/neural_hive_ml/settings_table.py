@@ -186,6 +186,9 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("RETRAINING_RETENTION_DAYS", "0", None, "days retraining events are kept; 0: all"),
     Setting("VERDICT_RETENTION_DAYS", "0", None, "days human verdicts are kept; 0: all"),
     Setting("STREAM_RETENTION_DAYS", "7", None, "days Redis keeps messages that every group has done; 0: all"),
+    Setting(
+        "DEAD_LETTER_RETENTION_DAYS", "90", None, "days Redis keeps what was given up, replayed or not; 0: all"
+    ),
     Setting("MODEL_RETENTION_LAST", "10", None, "newest versions of each model that are kept"),
     Setting("MODEL_RETENTION_DAYS", "7", None, "days every version of a model is kept"),
     Setting("DISK_BUDGET_GIB", "0", None, "most the data folder may hold before doctor warns; 0: no limit"),

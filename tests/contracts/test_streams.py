@@ -294,6 +294,7 @@ def test_only_what_every_group_has_done_is_trimmed(redis_url: str) -> None:
         await asyncio.sleep(0.005)
         await broker.publish(world.stream, out("3"))
         later = time.time_ns() // 1_000_000 + 60_000
+        assert await broker.trim(world.stream, later) == 0, "nobody has read it yet"
         quick = await broker.consumer(world.stream, "quick", "r")
         slow = await broker.consumer(world.stream, "slow", "r")
         await quick.commit(await take(quick, 3))
@@ -304,5 +305,7 @@ def test_only_what_every_group_has_done_is_trimmed(redis_url: str) -> None:
         assert [m.value for m in await broker.browse(world.stream, "slow", 10)] == [b"3"]
         await quick.close()
         await slow.close()
+        assert await broker.trim(world.stream, 1, unread=True) == 0
+        assert await broker.trim(world.stream, later, unread=True) == 1, "by its time alone"
 
     run(world, scenario)

@@ -252,18 +252,25 @@ def test_the_doctor_counts_what_waits_and_what_was_given_up(
         monkeypatch.delenv(name, raising=False)
 
     def checks() -> dict[str, Check]:
-        return {check.name: check for check in _streams(load_settings())}
+        return {check.name.removesuffix(stream): check for check in _streams(load_settings())}
 
     async def publish(name: str) -> None:
         broker = RedisBroker(redis_url)
         await broker.publish(name, [Outgoing("", b"x"), Outgoing("", b"y")])
         await broker.close()
 
-    assert [check.status for check in checks().values()] == ["ok"]
+    for topic in ("KAFKA_INCIDENTS_TOPIC", "KAFKA_ORCHESTRATION_INCIDENTS_TOPIC"):
+        monkeypatch.setenv(topic, f"{stream}-{topic}")
+    assert [check.status for check in checks().values()] == ["ok"] * 3
     asyncio.run(publish(stream))
-    assert "2 messages not done by guard-agents" in checks()["streams"].detail
-    asyncio.run(publish(dead_letters_of(stream)))
-    assert checks()["dead letters"].remedy == "hive-ml deadletters list"
+    assert checks()["stream "].detail.endswith(": 2 messages not done by guard-agents")
+    monkeypatch.setenv("HIVE_STATISTICS", "shared")
+    assert checks()["stream "].detail.endswith(", 2 messages not done by guard-agents-statistics")
+    events = f"{stream}-KAFKA_INCIDENTS_TOPIC"
+    asyncio.run(publish(events))
+    assert "2 messages not done" in checks()[f"stream {events}"].detail
+    asyncio.run(publish(dead_letters_of(events)))
+    assert checks()["dead letters"].remedy == f"hive-ml deadletters list --stream {events}"
     monkeypatch.setenv("HIVE_STREAMS", "off")
     assert checks()["streams"].status == "not_configured"
 

@@ -3,10 +3,10 @@
 import asyncio
 import getpass
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import TypeVar
 
 import click
 
@@ -18,16 +18,15 @@ from neural_hive_ml.bootstrap import (
     open_state,
     open_tickets,
 )
-from neural_hive_ml.bootstrap_streams import open_broker
+from neural_hive_ml.bootstrap_streams import consumed_streams, open_broker
 from neural_hive_ml.cli.moments import resolve_as_of
-from neural_hive_ml.clock import DAY_MS, SystemClock, iso
+from neural_hive_ml.clock import SystemClock, iso
 from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_OK
 from neural_hive_ml.registry.cache import LastKnownGood
 from neural_hive_ml.registry.retention import Retention
 from neural_hive_ml.registry.retention import prune as prune_model
 from neural_hive_ml.settings import Settings, load_settings
 from neural_hive_ml.state.port import StateStore
-from neural_hive_ml.streams.dead_letters import dead_letters_of
 from neural_hive_ml.streams.port import Broker
 from neural_hive_ml.tickets.history import History
 from neural_hive_ml.tickets.port import TicketStore
@@ -36,8 +35,10 @@ from neural_hive_ml.upkeep.disk import disk_use
 from neural_hive_ml.upkeep.erasure import erase, find_person
 from neural_hive_ml.upkeep.person import Person
 from neural_hive_ml.upkeep.retention import plan, prune
+from neural_hive_ml.upkeep.streams import Trimmed, erase_messages, erase_threats, trim_streams
 from neural_hive_ml.upkeep.traces import traces_of
 
+T = TypeVar("T")
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 _DRY = click.option("--dry-run", is_flag=True, help="Only say what would go.")
 
@@ -81,10 +82,11 @@ def prune_command(dry_run: bool, as_of: str, as_json: bool) -> None:
         ]
         if not dry_run:
             LastKnownGood(settings.data_dir / "last-known-good").prune()
-    messages = None if dry_run else _trimmed(settings, now_ms)
+    streams = Trimmed(None, None) if dry_run else _trimmed(settings, now_ms)
     if as_json:
         told = [{**asdict(one.cut), "records": one.records} for one in done]
-        click.echo(json.dumps({"dry_run": dry_run, "collections": told, "models": models, "messages": messages}))
+        document = {"dry_run": dry_run, "collections": told, "models": models, **asdict(streams)}
+        click.echo(json.dumps(document))
         return
     verb = "would go" if dry_run else "gone"
     for one in done:
@@ -92,8 +94,9 @@ def prune_command(dry_run: bool, as_of: str, as_json: bool) -> None:
         kept = "kept for ever" if cut.before_ms is None else f"before {iso(cut.before_ms)}: {one.records:,} {verb}"
         click.echo(f"{cut.collection}: {kept}")
     click.echo(f"model versions: {len(models)} {verb}")
-    if messages is not None:
-        click.echo(f"stream messages: {messages:,} gone")
+    for what, count in asdict(streams).items():
+        if count is not None:
+            click.echo(f"{what} of streams: {count:,} gone".replace("_", " "))
 
 
 @data_command.command("purge")
@@ -104,10 +107,11 @@ def prune_command(dry_run: bool, as_of: str, as_json: bool) -> None:
 def purge_command(owner: str, dry_run: bool, yes: bool, as_json: bool) -> int:
     """Remove a person's data everywhere and print what went.
 
-    Tickets and what names them or their owner: predictions, outcomes, verdicts with their notes, refused documents, stream
-    messages and dead letters. Verdicts that the person gave on others' tickets stay as labels without name and note. The
-    ledger keeps digests only, statistics and caches hold digests only. At the end every file of the data folder is searched;
-    exit code 1 when a name is still found, or where a broker cannot delete.
+    Tickets and what names them or their owner: predictions, outcomes, verdicts with their notes, refused documents,
+    messages and dead letters of every stream that is read, threats told through Redis. Verdicts that the person gave on
+    others' tickets stay as labels without name and note. The ledger keeps digests only, statistics and caches hold digests
+    only. At the end every file of the data folder is searched; exit code 1 when a name is still found, or where a broker
+    cannot delete.
 
     Example: hive-ml data purge --owner ana@example.org --dry-run
     """
@@ -118,7 +122,7 @@ def purge_command(owner: str, dry_run: bool, yes: bool, as_json: bool) -> int:
     with _opened(settings) as (tickets, state):
         person = find_person(tickets, owner)
         # First what would bring the rest back.
-        streams = {} if dry_run else _erased_messages(settings, person)
+        streams = {} if dry_run else _erased_from_streams(settings, person)
         ledger = open_ledger(settings, state)
         now_ms = SystemClock().now_ms()
         done = erase(person, tickets, state, ledger, at_ms=now_ms, actor=getpass.getuser(), dry_run=dry_run)
@@ -132,7 +136,7 @@ def purge_command(owner: str, dry_run: bool, yes: bool, as_json: bool) -> int:
             click.echo(f"{collection}: {count:,} {verb}")
         click.echo(f"human_verdicts: {done.verdicts:,} {verb}, {done.verdicts_unnamed:,} without name and note")
         for stream, messages in streams.items():
-            click.echo(f"{stream}: " + (f"{messages:,} messages gone" if messages is not None else _KAFKA))
+            click.echo(f"{stream}: " + (f"{messages:,} gone" if messages is not None else _KAFKA))
         if not dry_run:
             click.echo(
                 "searched every file: " + (f"still named in {', '.join(left)}" if left else "nothing is left")
@@ -169,32 +173,34 @@ def _opened(settings: Settings) -> Iterator[tuple[TicketStore, StateStore]]:
         yield tickets, state
 
 
-def _trimmed(settings: Settings, now_ms: int) -> int | None:
-    days = settings.number("STREAM_RETENTION_DAYS")
-    if days <= 0:
-        return None
-    before_ms = now_ms - round(days * DAY_MS)
-    counts = _in_streams(settings, lambda broker, stream: broker.trim(stream, before_ms))
-    known = [count for count in counts.values() if count is not None]
-    return sum(known) if known else None
-
-
-def _erased_messages(settings: Settings, person: Person) -> dict[str, int | None]:
-    return _in_streams(
-        settings, lambda broker, stream: broker.erase(stream, lambda m: person.in_message(m.key, m.value))
+def _trimmed(settings: Settings, now_ms: int) -> Trimmed:
+    topics = [stream.topic for stream in consumed_streams(settings)]
+    days = {name: settings.number(f"{name}_RETENTION_DAYS") for name in ("STREAM", "DEAD_LETTER")}
+    done, dead = (cut.before_ms for cut in plan(days, now_ms))
+    found = _with_broker(
+        settings, lambda broker: trim_streams(broker, topics, done_before_ms=done, dead_before_ms=dead)
     )
+    return found or Trimmed(None, None)
 
 
-def _in_streams(settings: Settings, work: Callable[[Broker, str], Any]) -> dict[str, int | None]:
+def _erased_from_streams(settings: Settings, person: Person) -> dict[str, int | None]:
+    topics = [stream.topic for stream in consumed_streams(settings)]
+    gone = _with_broker(settings, lambda broker: erase_messages(broker, topics, person)) or {}
+    url = settings.text("REDIS_URL")
+    if url:
+        gone |= {"threats in Redis": erase_threats(url, settings.number("STORE_TIMEOUT_SECONDS"), person)}
+    return gone
+
+
+def _with_broker(settings: Settings, work: Callable[[Broker], Awaitable[T]]) -> T | None:
     broker = open_broker(settings)
     if broker is None:
-        return {}
-    stream = settings.text("KAFKA_TICKETS_TOPIC")
+        return None
 
-    async def both() -> dict[str, int | None]:
+    async def whole() -> T:
         try:
-            return {name: await work(broker, name) for name in (stream, dead_letters_of(stream))}
+            return await work(broker)
         finally:
             await broker.close()
 
-    return asyncio.run(both())
+    return asyncio.run(whole())

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from neural_hive_ml.bootstrap_streams import open_broker
+from neural_hive_ml.bootstrap_streams import consumed_streams, open_broker
 from neural_hive_ml.clock import iso
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.settings import load_settings
@@ -19,7 +19,7 @@ from neural_hive_ml.streams.port import Broker
 
 T = TypeVar("T")
 _SHOWN_CHARACTERS = 200
-_STREAM = click.option("--stream", metavar="NAME", help="Stream or topic; default KAFKA_TICKETS_TOPIC.")
+_STREAM = click.option("--stream", metavar="NAME", help="Stream or topic; default: all that guard-agents reads.")
 
 
 @click.group("deadletters")
@@ -36,7 +36,12 @@ def list_command(stream: str | None, limit: int, as_json: bool) -> None:
 
     Example: hive-ml deadletters list --json | jq -r .[].reason | sort | uniq -c
     """
-    letters = _with_broker(lambda broker, name: listed(broker, name, limit), stream)
+
+    async def found(broker: Broker, streams: Sequence[str]) -> list[DeadLetter]:
+        letters = [letter for name in streams for letter in await listed(broker, name, limit)]
+        return sorted(letters, key=lambda letter: letter.at_ms)[:limit]
+
+    letters = _with_broker(found, stream)
     if as_json:
         click.echo(json.dumps([_document(letter) for letter in letters], indent=2))
         return
@@ -58,21 +63,30 @@ def replay_command(stream: str | None, limit: int | None) -> None:
 
     Example: hive-ml deadletters replay --limit 10
     """
-    done = _with_broker(lambda broker, name: replay(broker, name, limit), stream)
+
+    async def put_back(broker: Broker, streams: Sequence[str]) -> int:
+        done = 0
+        for name in streams:
+            done += await replay(broker, name, None if limit is None else limit - done)
+            if done == limit:
+                break
+        return done
+
+    done = _with_broker(put_back, stream)
     click.echo(f"{done:,} messages put back")
 
 
-def _with_broker(action: Callable[[Broker, str], Awaitable[T]], stream: str | None) -> T:
+def _with_broker(action: Callable[[Broker, Sequence[str]], Awaitable[T]], stream: str | None) -> T:
     settings = load_settings()
     broker = open_broker(settings)
     if broker is None:
         raise UsageError("no stream is configured", remedy="set REDIS_URL or KAFKA_BOOTSTRAP_SERVERS")
-    name = stream or settings.text("KAFKA_TICKETS_TOPIC")
-    click.echo(f"{broker.describe()}: {name}", err=True)
+    names = (stream,) if stream else tuple(consumed.topic for consumed in consumed_streams(settings))
+    click.echo(f"{broker.describe()}: {', '.join(names)}", err=True)
 
     async def act() -> T:
         try:
-            return await action(broker, name)
+            return await action(broker, names)
         finally:
             await broker.close()
 

@@ -180,7 +180,7 @@ class KafkaBroker:
                 with suppress(Exception):
                     await asyncio.wait_for(driver.stop(), self.timeout_seconds)
 
-    async def trim(self, stream: str, before_ms: int) -> int | None:
+    async def trim(self, stream: str, before_ms: int, *, unread: bool = False) -> int | None:
         """Return None: the topic's ``retention.ms`` does it."""
         return None
 

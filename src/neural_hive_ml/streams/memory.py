@@ -51,7 +51,7 @@ class MemoryBroker:
         taken = [message for message in held[: of.next] if message.id in of.taken]
         return [*taken, *of.back, *held[of.next :]][:limit]
 
-    async def trim(self, stream: str, before_ms: int) -> int | None:
+    async def trim(self, stream: str, before_ms: int, *, unread: bool = False) -> int | None:
         """Return None: it is gone with its process."""
         return None
 

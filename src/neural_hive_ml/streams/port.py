@@ -79,9 +79,11 @@ class Broker(Protocol):
         """Return the oldest messages that a group has not committed, without taking them."""
         ...
 
-    async def trim(self, stream: str, before_ms: int) -> int | None:
-        """Delete what arrived before a moment and every group has committed; return how many, None where the broker has
-        a retention of its own."""
+    async def trim(self, stream: str, before_ms: int, *, unread: bool = False) -> int | None:
+        """Delete what arrived before a moment; return how many, None where the broker has a retention of its own.
+
+        Only what every group has committed, so nothing of a stream without groups. `unread`: that too.
+        """
         ...
 
     async def erase(self, stream: str, wanted: Callable[[Message], bool]) -> int | None:

@@ -66,11 +66,15 @@ class RedisBroker:
             found += _messages(await self.redis.xrange(stream, f"({last}", count=limit))
             return found[:limit]
 
-    async def trim(self, stream: str, before_ms: int) -> int | None:
+    async def trim(self, stream: str, before_ms: int, *, unread: bool = False) -> int | None:
         with self.answering():
+            groups = [] if unread else await _groups(self.redis, stream)
+            if not (groups or unread):
+                # Nobody has read it yet: no group holds the cut back.
+                return 0
             # The server's ids begin with the time of arrival.
             oldest = before_ms
-            for group in await _groups(self.redis, stream):
+            for group in groups:
                 oldest = min(oldest, _arrived_ms(group["last-delivered-id"]))
                 pending = await self.redis.xpending(stream, group["name"])
                 if pending["min"]:
