@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import structlog
 
 from neural_hive_ml.addresses import mask
 from neural_hive_ml.bootstrap_http import open_gate, open_keyring
@@ -10,7 +13,7 @@ from neural_hive_ml.cache.port import FeatureCache, Observe, unobserved
 from neural_hive_ml.clock import Clock, SystemClock
 from neural_hive_ml.conventions import CHALLENGER, CHAMPION, MODEL_TYPE_SETTINGS, Family
 from neural_hive_ml.errors import StoreUnavailable, UsageError
-from neural_hive_ml.ledger.anchor import HeadFile
+from neural_hive_ml.ledger.anchor import Head, HeadFile
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.registry.port import Registry
 from neural_hive_ml.registry.published import FilePointerSource, MlflowRestSource, ModelSource
@@ -67,8 +70,16 @@ def open_state(settings: Settings) -> StateStore:
 
 
 def open_ledger(settings: Settings, state: StateStore) -> Ledger:
-    """Return the ledger in a state store, its head anchored in a file outside of it."""
-    return Ledger(state, HeadFile(settings.data_dir / "ledger"))
+    """Return the ledger in a state store, its head anchored in a file outside of it and told in the log."""
+    return Ledger(state, HeadFile(Path(settings.text("LEDGER_ANCHOR_DIR"))), _tell_head)
+
+
+def _tell_head(head: Head, fault: str) -> None:
+    # Logs are kept outside the store too: `hive-ml ledger verify --head` holds the chain against a line of them.
+    log = structlog.get_logger("ledger")
+    log.info("ledger.head", chain=head.chain, head=f"{head.sequence}:{head.hash}")
+    if fault:
+        log.error("ledger.broken", chain=head.chain, fault=fault, message="see hive-ml ledger verify")
 
 
 def open_clickhouse(settings: Settings) -> "ClickHouseTicketStore":

@@ -24,6 +24,12 @@ class Setting:
 TABLE: Final[tuple[Setting, ...]] = (
     Setting("HIVE_PROFILE", "embedded", "platform", "profile of defaults: embedded or platform"),
     Setting("HIVE_DATA_DIR", "{data}", None, "folder of the embedded stores and of the last known good models"),
+    Setting(
+        "LEDGER_ANCHOR_DIR",
+        "{data}/ledger",
+        None,
+        "folder of the ledger's head file; on a volume that is not the store's, truncation shows",
+    ),
     # Stores. Empty means embedded: files in the data folder.
     Setting("MONGODB_URI", "", "mongodb://localhost:27017", "MongoDB of tickets and operational state"),
     Setting("MONGODB_DATABASE", "neural_hive", None, "MongoDB database"),

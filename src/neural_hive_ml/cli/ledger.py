@@ -1,16 +1,27 @@
 """`hive-ml ledger`: list the decisions, verify that nobody rewrote them."""
 
+import getpass
 import json
 from dataclasses import asdict
+from typing import Final
 
 import click
 from rich.console import Console
 
 from neural_hive_ml.bootstrap import open_ledger, open_state
-from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_OK
+from neural_hive_ml.clock import SystemClock
+from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_NOT_ENOUGH_DATA, EXIT_OK
+from neural_hive_ml.errors import UsageError
+from neural_hive_ml.ledger.anchor import Head
 from neural_hive_ml.ledger.chain import Ledger
-from neural_hive_ml.ledger.event import MAIN_CHAIN
+from neural_hive_ml.ledger.event import MAIN_CHAIN, personal
 from neural_hive_ml.settings import load_settings
+
+_SAID: Final = {
+    "intact": "intact",
+    "unanchored": "unanchored (it fits together; whether it is the whole one cannot be told)",
+    "broken": "NOT intact",
+}
 
 
 @click.group("ledger")
@@ -20,28 +31,73 @@ def ledger_command() -> None:
 
 @ledger_command.command("verify")
 @click.option("--chain", default=MAIN_CHAIN, show_default=True, help="Which chain.")
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    metavar="SEQUENCE:HASH",
+    help="A head that is known from elsewhere, as services log it (ledger.head). May be given several times.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-def verify_command(chain: str, as_json: bool) -> int:
-    """Walk the whole chain and compare its end with the head file. Exit code 1 when anything was changed or cut
-    off.
+def verify_command(chain: str, heads: tuple[str, ...], as_json: bool) -> int:
+    """Walk the whole chain and compare it with the head file of LEDGER_ANCHOR_DIR, and with each --head.
+
+    Exit code 1 when anything was changed or cut off; 3 when the chain fits together and there is nothing to compare it
+    with, so that nobody can say whether it is the whole one.
 
     Example: hive-ml ledger verify
     """
     settings = load_settings()
+    known = [_head(chain, text) for text in heads]
     state = open_state(settings)
     try:
-        found = open_ledger(settings, state).verify(chain)
+        found = open_ledger(settings, state).verify(chain, known)
     finally:
         state.close()
     if as_json:
-        click.echo(json.dumps({**asdict(found), "intact": found.intact}, indent=2))
+        click.echo(json.dumps({**asdict(found), "intact": found.intact, "standing": found.standing}, indent=2))
     else:
         console = Console(highlight=False)
-        anchor = "no head file" if found.anchored is None else f"head file knows event {found.anchored}"
-        console.print(f"{found.events} events, {anchor}: {'intact' if found.intact else 'NOT intact'}")
+        anchor = "no head file" if found.anchored is None else f"the anchor knows event {found.anchored}"
+        console.print(f"{found.events} events, {anchor}: {_SAID[found.standing]}")
         for fault in found.faults:
             console.print(f"  {fault}")
-    return EXIT_OK if found.intact else EXIT_FAILURE
+        if found.standing == "unanchored":
+            console.print(
+                f"  no head file in {settings.text('LEDGER_ANCHOR_DIR')}: set LEDGER_ANCHOR_DIR to where it is kept, "
+                "or name a head from a service's log with --head"
+            )
+    return {"intact": EXIT_OK, "unanchored": EXIT_NOT_ENOUGH_DATA, "broken": EXIT_FAILURE}[found.standing]
+
+
+@ledger_command.command("accept")
+@click.option("--reason", required=True, help="Why the chain as it is shall be the true one.")
+@click.option("--chain", default=MAIN_CHAIN, show_default=True, help="Which chain.")
+@click.option("--actor", help="Who decides; default: the user.")
+def accept_command(reason: str, chain: str, actor: str | None) -> None:
+    """Anchor the chain as it is, after a restore that lacks what came after the backup.
+
+    What the head file knew until then becomes a decision in the ledger, with the reason.
+
+    Example: hive-ml ledger accept --reason "restored the backup of 1 June"
+    """
+    settings = load_settings()
+    state = open_state(settings)
+    try:
+        ledger = open_ledger(settings, state)
+        event = ledger.accept(
+            at_ms=SystemClock().now_ms(), actor=personal(actor or getpass.getuser()), reason=reason, chain=chain
+        )
+    finally:
+        state.close()
+    click.echo(f"anchored at event {event.sequence}; the event before it was {event.payload['accepted']}")
+
+
+def _head(chain: str, text: str) -> Head:
+    sequence, colon, digest = text.partition(":")
+    if not colon or not sequence.isdecimal() or len(digest) != 64:
+        raise UsageError(f"--head {text!r} is no head", remedy="give SEQUENCE:HASH as the log has it")
+    return Head(chain, int(sequence), digest)
 
 
 @ledger_command.command("list")

@@ -62,8 +62,6 @@ def restore_command(source: Path, as_json: bool) -> int:
         click.echo(", ".join(f"{count:,} {name}" for name, count in manifest.counts.items()))
         for store, (held, known) in forward.items():
             click.echo(f"{store}: schema {held} brought to {known}")
-        click.echo(
-            f"ledger: {verified.events:,} events, {'intact' if verified.intact else '; '.join(verified.faults)}"
-        )
+        click.echo(f"ledger: {verified.events:,} events, {'; '.join(verified.faults) or verified.standing}")
         click.echo("next: hive-ml doctor")
     return EXIT_OK if verified.intact else EXIT_FAILURE

@@ -40,6 +40,13 @@ class HeadFile:
 
     def write(self, head: Head) -> None:
         """Move the anchor forward; an older head than the one held is ignored. Raises `StoreUnavailable`."""
+        self._replace(head, forward_only=True)
+
+    def set(self, head: Head) -> None:
+        """Put the anchor where a person decided it belongs. Raises `StoreUnavailable`."""
+        self._replace(head, forward_only=False)
+
+    def _replace(self, head: Head, *, forward_only: bool) -> None:
         path = self._path(head.chain)
         partial = path.with_name(f".{path.name}.partial")
         try:
@@ -47,7 +54,7 @@ class HeadFile:
             # One writer at a time, threads too: between reading and replacing another might move the anchor on.
             with path.with_name(f".{path.name}.lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                held = self.read(head.chain)
+                held = self.read(head.chain) if forward_only else None
                 if held is not None and held.sequence >= head.sequence:
                     return
                 partial.write_bytes(msgspec.json.encode(head))

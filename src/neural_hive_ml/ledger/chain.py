@@ -1,8 +1,8 @@
 """Append by compare-and-set, read in order, verify: gaps, edits, swaps and truncation all show."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from neural_hive_ml.conventions import LEDGER
 from neural_hive_ml.errors import Conflict
@@ -18,9 +18,18 @@ _LOOK_BACK: Final = 50
 _HEADS: Final = 16
 
 
+# Told of every appended event: its head, and what speaks against the chain before it ("" when nothing does).
+Tell = Callable[[Head, str], None]
+
+
+def _untold(_head: Head, _fault: str) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a verification found: `events` read, and `faults` (none means intact), first fault first."""
+    """What a verification found: `events` read, the hash of the last, the newest event that an anchor knows (None: there
+    is no anchor), and `faults`, first fault first."""
 
     chain: str
     events: int
@@ -30,16 +39,24 @@ class Verification:
 
     @property
     def intact(self) -> bool:
-        """True when nothing was changed, swapped or cut off."""
+        """True when no fault was found: nothing was changed or swapped, nor cut off as far as `anchored` can tell."""
         return not self.faults
+
+    @property
+    def standing(self) -> Literal["intact", "unanchored", "broken"]:
+        """``unanchored``: the chain fits together, but nothing outside the store says that it is the whole one."""
+        if self.faults:
+            return "broken"
+        return "unanchored" if self.anchored is None and self.events else "intact"
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The decisions in a state store, their head anchored in `heads` (None: in the store only)."""
+    """The decisions in a state store, their head anchored in `heads` (None: in the store only), `tell` told of each."""
 
     state: StateStore
     heads: HeadFile | None = None
+    tell: Tell = _untold
 
     def append(
         self,
@@ -56,6 +73,9 @@ class Ledger:
 
         `once` names an event that may be reported again after a crash: the same name about the same subject is
         appended one time only (by writers that take turns, as the holders of a lease do).
+
+        Where the store no longer holds the event that the anchor names, the anchor stays where it is, as the proof, and
+        `tell` hears of it. The decision is written down all the same: a ledger that somebody cut must stop no rollback.
 
         Raises
         ------
@@ -120,8 +140,8 @@ class Ledger:
         events = [LedgerEvent.from_document(r.document) for r in found if "hash" in r.document]
         return sorted(events[:limit], key=lambda e: (e.at_ms, e.chain, e.sequence))
 
-    def verify(self, chain: str = MAIN_CHAIN) -> Verification:
-        """Walk a whole chain; O(events)."""
+    def verify(self, chain: str = MAIN_CHAIN, known: Sequence[Head] = ()) -> Verification:
+        """Walk a whole chain and hold it against the anchor and other heads that are `known`; O(events)."""
         faults: list[str] = []
         previous, count, newest = GENESIS, 0, 0
         stored = self.state.count(LEDGER, where={"chain": chain})
@@ -138,14 +158,28 @@ class Ledger:
         if stored > count:
             faults.append(f"event {newest + 1} is missing, {stored - count} after it are there")
         anchored = self.heads.read(chain) if self.heads is not None else None
-        if anchored is not None:
-            if anchored.sequence > newest:
-                faults.append(f"cut off after event {newest}: the head file knows event {anchored.sequence}")
-            elif hashes.get(anchored.sequence) != anchored.hash:
-                faults.append(
-                    f"event {anchored.sequence} is not the one that the head file knows: history was rewritten"
-                )
-        return Verification(chain, count, previous, anchored.sequence if anchored else None, tuple(faults))
+        anchors = [*known, *([anchored] if anchored is not None else [])]
+        faults += [fault for head in anchors if (fault := _against(head, hashes.get(head.sequence), newest))]
+        held = max((head.sequence for head in anchors), default=None)
+        return Verification(chain, count, previous, held, tuple(faults))
+
+    def accept(self, *, at_ms: int, actor: str, reason: str, chain: str = MAIN_CHAIN) -> LedgerEvent:
+        """Anchor the chain as it is now, by a person's decision (a restored backup lacks what came after it).
+
+        What the anchor knew, and that it was given up, becomes a decision itself.
+        """
+        held = self.heads.read(chain) if self.heads is not None else None
+        last = self.last(chain)
+        payload = {
+            "reason": reason,
+            "anchored": held.sequence if held else None,
+            "anchored_hash": held.hash if held else None,
+            "accepted": last.sequence if last else 0,
+        }
+        event = self.append("anchor", chain, payload, at_ms=at_ms, actor=actor, chain=chain)
+        if self.heads is not None:
+            self.heads.set(Head(chain, event.sequence, event.hash))
+        return event
 
     def _at(self, chain: str, sequence: int) -> LedgerEvent | None:
         record = self.state.get(LEDGER, key_of(chain, sequence))
@@ -155,8 +189,29 @@ class Ledger:
         # Only where to begin looking; a slower writer may set it back, which costs a few reads.
         pointer = {"pointer": event.chain, "sequence": event.sequence}
         self.state.put(LEDGER, Record(f"{event.chain}:head", event.at_ms, pointer))
-        if self.heads is not None:
-            self.heads.write(Head(event.chain, event.sequence, event.hash))
+        head = Head(event.chain, event.sequence, event.hash)
+        self.tell(head, self._anchor(head))
+
+    def _anchor(self, head: Head) -> str:
+        if self.heads is None:
+            return ""
+        held = self.heads.read(head.chain)
+        if held is not None:
+            there = self._at(held.chain, held.sequence)
+            fault = _against(held, there.hash if there else None, head.sequence)
+            if fault:
+                return fault
+        self.heads.write(head)
+        return ""
+
+
+def _against(head: Head, found: str | None, newest: int) -> str:
+    """Return what an anchored head says against a chain of `newest` events whose hash at its place is `found`."""
+    if head.sequence > newest:
+        return f"cut off after event {newest}: the head file knows event {head.sequence}"
+    if found != head.hash:
+        return f"event {head.sequence} is not the one that the head file knows: history was rewritten"
+    return ""
 
 
 def key_of(chain: str, sequence: int) -> str:

@@ -20,6 +20,7 @@ Kind = Literal[
     "pause",
     "reference",
     "erasure",
+    "anchor",
 ]
 GENESIS: Final = "0" * 64
 # The chain that most decisions are in; a room with a high rate of events may have its own.

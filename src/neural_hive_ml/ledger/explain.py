@@ -52,6 +52,9 @@ def _sentence(event: LedgerEvent) -> str:
         case "pause":
             until = p.get("until_ms")
             text = f"{who} paused retraining until {iso(int(until))}" if until else f"{who} let retraining resume"
+        case "anchor":
+            upto, knew = p.get("accepted", "?"), p.get("anchored")
+            text = f"{who} accepted the ledger up to event {upto}, where the head file knew {knew}"
         case "erasure":
             text = f"{what}: {who} had a person's data erased ({p.get('tickets', '?')} tickets)"
         case "reference":

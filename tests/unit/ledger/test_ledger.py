@@ -3,12 +3,13 @@
 import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
-from neural_hive_ml.ledger.anchor import HeadFile
+from neural_hive_ml.ledger.anchor import Head, HeadFile
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.state.embedded import EmbeddedStateStore
 
@@ -34,6 +35,10 @@ def change(folder: Path, sql: str, *values: object) -> None:
 
 def key(sequence: int) -> str:
     return f"decisions:{sequence:012d}"
+
+
+def event_hash(ledger: Ledger, sequence: int) -> str:
+    return next(event.hash for event in ledger.events() if event.sequence == sequence)
 
 
 def test_an_untouched_chain_is_intact(tmp_path: Path) -> None:
@@ -76,8 +81,43 @@ def test_a_chain_cut_short_shows_by_the_head_outside_of_the_store(tmp_path: Path
     change(tmp_path, "DELETE FROM records WHERE key = 'decisions:head'")
     found = ledger.verify()
     assert "cut off after event 4: the head file knows event 6" in found.faults[0]
-    # Without the anchor a shortened chain looks whole: that is what it is for.
-    assert Ledger(ledger.state).verify().intact
+    # Without the anchor a shortened chain looks whole: that is what it is for, and verify says that it is missing.
+    assert Ledger(ledger.state).verify().standing == "unanchored"
+
+
+@pytest.mark.parametrize("appended", [1, 3])
+def test_a_chain_cut_short_shows_after_it_grew_again(tmp_path: Path, appended: int) -> None:
+    ledger, heard = written(tmp_path), []
+    last = ledger.last()
+    assert last is not None
+    for n in (5, 6):
+        change(tmp_path, "DELETE FROM records WHERE key = ?", key(n))
+    change(tmp_path, "DELETE FROM records WHERE key = 'decisions:head'")
+    grown = replace(ledger, tell=lambda head, fault: heard.append((head.sequence, fault)))
+    for i in range(appended):
+        grown.append("decision", "retraining", {"number": 100 + i}, at_ms=NOW + 100 + i, actor="policy")
+    # The decisions are there, the anchor stayed as the proof, and each append said so.
+    assert [n for n, _ in heard] == [5 + i for i in range(appended)]
+    assert all("the head file knows" in fault for _, fault in heard)
+    assert ledger.heads is not None
+    held = ledger.heads.read("decisions")
+    assert held is not None
+    assert (held.sequence, held.hash) == (6, last.hash)
+    assert ledger.verify().standing == "broken"
+    # A head of a log says the same where the folder with the file is lost.
+    assert not Ledger(ledger.state).verify(known=[held]).intact
+    assert Ledger(ledger.state).verify(known=[Head("decisions", 4, event_hash(ledger, 4))]).standing == "intact"
+
+
+def test_what_a_restore_left_is_accepted_by_a_decision(tmp_path: Path) -> None:
+    ledger = written(tmp_path)
+    change(tmp_path, "DELETE FROM records WHERE key = ?", key(6))
+    change(tmp_path, "DELETE FROM records WHERE key = 'decisions:head'")
+    accepted = ledger.accept(at_ms=NOW + 50, actor="ana", reason="restored the backup of Monday")
+    assert (accepted.payload["anchored"], accepted.payload["accepted"]) == (6, 5)
+    ledger.append("decision", "retraining", {"number": 7}, at_ms=NOW + 60, actor="policy")
+    found = ledger.verify()
+    assert (found.standing, found.events, found.anchored) == ("intact", 7, 7)
 
 
 def test_a_chain_written_anew_shows_by_the_head_too(tmp_path: Path) -> None:
