@@ -110,6 +110,7 @@ def train(
         results.append(_attempt(windows, request, workspace, rules, progress, tuner))
         if results[-1].error:
             progress(f"{request.family}: {results[-1].status}: {results[-1].error}")
+            _write_failure_down(results[-1], workspace, rules, progress)
     _record(results, started_ms, workspace, progress)
     return tuple(results)
 
@@ -182,6 +183,7 @@ def train_one(
     version = workspace.registry.register(
         candidate.model, candidate.evaluation, verdict, card_files(candidate, verdict)
     )
+    _write_run_down(version, candidate, workspace, rules)
     _write_down(version, verdict, workspace, rules)
     taken: Way = "held"
     if rules.promote_if_better and verdict.outcome is Outcome.PROMOTE:
@@ -246,6 +248,32 @@ def _log_trials(version: ModelVersion, candidate: Candidate, registry: Registry,
         registry.log_trials(version, candidate.trials)
     except RegistryUnavailable as error:
         progress(f"{version.name}: the trials could not be logged: {error}")
+
+
+def _write_run_down(version: ModelVersion, candidate: Candidate, workspace: Workspace, rules: Rules) -> None:
+    lineage, at_ms = candidate.model.lineage, workspace.clock.now_ms()
+    read = {"rows": lineage["tickets"], "digest": lineage["data_digest"]} | {
+        name: lineage[name]
+        for name in ("as_of_ms", "window_days", "oldest", "newest", "verdicts", "verdicts_digest")
+        if name in lineage
+    }
+    run = {
+        "version": version.version, "run_id": version.run_id, "digest": version.digest, "seed": lineage["seed"],
+        "release": lineage["release"],
+    }  # fmt: skip
+    workspace.ledger.append("data_read", version.name, read, at_ms=at_ms, actor=rules.actor)
+    workspace.ledger.append("run", version.name, run, at_ms=at_ms, actor=rules.actor)
+
+
+def _write_failure_down(result: ModelResult, workspace: Workspace, rules: Rules, progress: Progress) -> None:
+    """A training that came to nothing is a run as well; without the store it stays in the job's own words."""
+    run = {"version": None, "outcome": result.status, "reasons": [result.error]}
+    try:
+        workspace.ledger.append(
+            "run", result.request.model_name, run, at_ms=workspace.clock.now_ms(), actor=rules.actor
+        )
+    except StoreUnavailable as error:
+        progress(f"the failure could not be written down: {error}")
 
 
 def _write_down(version: ModelVersion, verdict: Verdict, workspace: Workspace, rules: Rules) -> None:

@@ -16,6 +16,7 @@ from neural_hive_ml.feedback.desk import VerdictDesk
 from neural_hive_ml.feedback.verdict import Answer
 from neural_hive_ml.flow import ModelResult, Rules, Workspace, read_window, train
 from neural_hive_ml.ledger.chain import Ledger
+from neural_hive_ml.ledger.explain import explain
 from neural_hive_ml.registry.alias_record import alias_lease
 from neural_hive_ml.registry.memory import MemoryRegistry
 from neural_hive_ml.registry.port import ModelVersion
@@ -70,8 +71,15 @@ def test_a_winner_goes_live_only_where_asked(flown: Workspace) -> None:
     assert champion is not None
     assert loud.promoted
     assert (champion.version, champion.stage) == (2, STAGE_PRODUCTION)
-    kinds = [(e.kind, e.actor) for e in flown.ledger.about(NAME)]
-    assert kinds == [("gate", "ana"), ("gate", "ana"), ("alias", "ana")]
+    events = flown.ledger.about(NAME)
+    trained = ["data_read", "run", "gate"]
+    assert [(e.kind, e.actor) for e in events] == [(k, "ana") for k in (*trained, *trained, "alias")]
+    assert loud.candidate is not None
+    assert events[3].payload["digest"] == loud.candidate.model.lineage["data_digest"]
+    assert (events[3].payload["rows"], events[4].payload["version"]) == (3_000, 2)
+    said = [line.text.split("  ", 1)[1] for line in explain(events)]
+    assert said[3].startswith(f"{NAME}: read 3000 tickets, digest {events[3].payload['digest'][:12]}")
+    assert said[4] == f"{NAME}: trained version 2 (run {champion.run_id})"
     assert [outcome for outcome, _ in runs(flown)] == ["succeeded"], "one record a moment and job"
 
 
@@ -116,6 +124,14 @@ def test_one_failure_stops_no_other(flown: Workspace) -> None:
     ((outcome, reasons),) = runs(flown)
     assert outcome == "failed"
     assert len(reasons) == 3
+    # Why there is no version of it is a decision's reason as well.
+    failures = [e for e in flown.ledger.about() if e.kind == "run" and e.payload["version"] is None]
+    assert [(e.subject, e.payload["outcome"]) for e in failures] == [
+        ("load-predictor-60m", "not_enough_data"),
+        ("scheduling-predictor-arima", "failed"),
+        (NAME, "not_enough_data"),
+    ]
+    assert "arima" in explain(failures)[1].text
 
 
 class Counted(MemoryTicketStore):

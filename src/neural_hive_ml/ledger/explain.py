@@ -1,7 +1,8 @@
 """Why anything happened, in plain words: the decisions about a model up to a moment, newest last."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from neural_hive_ml.clock import iso
 from neural_hive_ml.ledger.event import LedgerEvent
@@ -33,7 +34,7 @@ def _sentence(event: LedgerEvent) -> str:
         case "data_read":
             text = f"{what}: read {p.get('rows', '?')} tickets, digest {str(p.get('digest', ''))[:12]}"
         case "run":
-            text = f"{what}: trained version {p.get('version', '?')} (run {p.get('run_id', '?')})"
+            text = f"{what}: {_run(p)}"
         case "gate":
             text = f"{what}: the gate said {p.get('outcome', '?')} on version {p.get('version', '?')}"
         case "alias" | "rollback":
@@ -60,6 +61,13 @@ def _sentence(event: LedgerEvent) -> str:
         case "reference":
             text = f"{what}: {who} renewed the reference profile from {p.get('rows', '?')} tickets"
     return f"{text}: {reasons}" if reasons else text
+
+
+def _run(p: Mapping[str, Any]) -> str:
+    if p.get("version") is not None:
+        return f"trained version {p['version']} (run {p.get('run_id', '?')})"
+    words = {"not_enough_data": "there was not enough data to train", "unreachable": "a store was unreachable"}
+    return words.get(str(p.get("outcome")), "the training failed")
 
 
 def _number(value: object) -> str:

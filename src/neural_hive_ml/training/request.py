@@ -3,7 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from neural_hive_ml.conventions import ALGORITHMS, LOAD_HORIZONS_MINUTES, Family
+from neural_hive_ml.conventions import (
+    ALGORITHMS,
+    LOAD_HORIZONS_MINUTES,
+    Family,
+    anomaly_model_name,
+    load_model_name,
+    scheduling_model_name,
+)
 from neural_hive_ml.evaluation.cases import HoldoutCases
 from neural_hive_ml.evaluation.figure import Figure
 from neural_hive_ml.evaluation.verdict import Evaluation
@@ -50,6 +57,15 @@ class TrainingRequest:
     labels: tuple[TicketLabel, ...] = ()
     parameters: tuple[tuple[str, Value], ...] = ()
     holidays: str = ""
+
+    @property
+    def model_name(self) -> str:
+        """The registered model that this training makes a version of."""
+        if self.family == "anomaly":
+            return anomaly_model_name(self.algorithm or "isolation_forest")
+        if self.family == "scheduling":
+            return scheduling_model_name(self.algorithm or "xgboost")
+        return load_model_name(self.horizon_minutes or LOAD_HORIZONS_MINUTES[0])
 
 
 @dataclass(frozen=True, slots=True)
