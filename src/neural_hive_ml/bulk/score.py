@@ -11,6 +11,7 @@ from neural_hive_ml.bulk.judge import Judge, StageChoice
 from neural_hive_ml.bulk.parts import Parts
 from neural_hive_ml.bulk.work import Block, Work
 from neural_hive_ml.features.spec import FEATURE_SET_VERSION
+from neural_hive_ml.tickets.columns import regrouped
 from neural_hive_ml.tickets.files import read_documents, size_of
 from neural_hive_ml.tickets.port import TicketStore, TicketWindow
 
@@ -64,15 +65,14 @@ class WindowSource:
         since, beyond = self.since_ms, ""
         if last is not None:
             since, beyond = last["created_at_ms"][-1].as_py(), last["ticket_id"][-1].as_py()
-        number, span = finished, max(self.until_ms - self.since_ms, 1)
-        for columns in self.tickets.blocks(TicketWindow(since, self.until_ms), rows):
-            fresh = columns
-            if beyond:
-                fresh = columns.take((columns.created_at_ms > since) | (columns.ticket_id > beyond))
-            if len(fresh):
-                yield Block(number, columns=fresh)
-                advance(int(fresh.created_at_ms[-1]) - self.since_ms, span)
-                number += 1
+        blocks = self.tickets.blocks(TicketWindow(since, self.until_ms), rows)
+        if beyond:
+            blocks = (b.take((b.created_at_ms > since) | (b.ticket_id > beyond)) for b in blocks)
+        span = max(self.until_ms - self.since_ms, 1)
+        # Blocks of their full size again behind the place: the parts' sizes are bytes of the file.
+        for number, columns in enumerate(regrouped(blocks, rows), start=finished):
+            yield Block(number, columns=columns)
+            advance(int(columns.created_at_ms[-1]) - self.since_ms, span)
 
 
 @dataclass(frozen=True, slots=True)

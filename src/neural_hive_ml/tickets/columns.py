@@ -4,7 +4,7 @@ One NumPy array a field, no pandas. Missing times and durations are `MISSING_MS`
 Python objects in `dtype=object` arrays because their number of distinct values is open.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from hashlib import sha256
 
@@ -163,6 +163,25 @@ def concat(parts: Sequence[TicketColumns]) -> TicketColumns:
     return TicketColumns(
         **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(TicketColumns)}
     )
+
+
+def regrouped(blocks: Iterable[TicketColumns], rows: int) -> Iterator[TicketColumns]:
+    """Yield the same tickets in the same order, `rows` a block but for the last, however they come."""
+    waiting: list[TicketColumns] = []
+    held = 0
+    for block in blocks:
+        waiting.append(block)
+        held += len(block)
+        if held < rows:
+            continue
+        joined = concat(waiting)
+        whole = held // rows * rows
+        for start in range(0, whole, rows):
+            yield joined.take(np.arange(start, start + rows))
+        held -= whole
+        waiting = [joined.take(np.arange(whole, len(joined)))]
+    if held:
+        yield concat(waiting)
 
 
 def digest_of(columns: TicketColumns) -> str:

@@ -20,7 +20,7 @@ from tests.support.trained import anomaly_candidate, duration_candidate, generat
 from neural_hive_ml.bootstrap_bulk import serving_judges
 from neural_hive_ml.bulk.engine import DaskCluster, Here
 from neural_hive_ml.bulk.judge import Judge
-from neural_hive_ml.bulk.score import FileSource, WindowSource, score
+from neural_hive_ml.bulk.score import FileSource, Progress, Scored, WindowSource, score
 from neural_hive_ml.clock import FixedClock
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.features.binding import FeatureBinding
@@ -155,6 +155,37 @@ def test_a_window_of_the_store_gives_what_its_file_gives(
     window, file = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("window", "file"))
     assert window.equals(file.drop_columns(["row"]))
     store.close()
+
+
+@pytest.mark.parametrize("stopped_after", [1, 2, 4])
+def test_a_window_that_was_cut_off_ends_with_the_same_bytes(
+    judges: tuple[Judge, ...], tmp_path: Path, stopped_after: int
+) -> None:
+    store = EmbeddedTicketStore(tmp_path / "tickets")
+    # Several of one millisecond, so that blocks begin in the middle of them.
+    store.upsert(replace(t, created_at=t.created_at // 10_000_000 * 10_000_000) for t in mixed())
+    source = WindowSource(store, 0, NOW_MS)
+    seen = 0
+
+    def stop(*_: int) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == stopped_after:
+            raise KeyboardInterrupt
+
+    def run(name: str, progress: Progress) -> Scored:
+        return score(source, judges, tmp_path / name, Here(), choice="created", now_ms=NOW_MS, rows=64,
+                     progress=progress)  # fmt: skip
+
+    run("whole.parquet", lambda *_: None)
+    with pytest.raises(KeyboardInterrupt):
+        run("cut.parquet", stop)
+    done = run("cut.parquet", lambda *_: None)
+    store.close()
+    assert (done.rows, done.resumed) == (300, 64 * stopped_after)
+    assert (tmp_path / "cut.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    groups = pq.read_metadata(tmp_path / "cut.parquet")
+    assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [64, 64, 64, 64, 44]
 
 
 def test_kill_9_in_the_middle_and_the_same_command_ends_with_the_same_bytes(folder: Path, tmp_path: Path) -> None:
