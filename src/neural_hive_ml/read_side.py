@@ -3,7 +3,7 @@
 import structlog
 
 from neural_hive_ml.clock import DAY_MS, Clock
-from neural_hive_ml.errors import Conflict, HiveError
+from neural_hive_ml.errors import Conflict, HiveError, StoreUnavailable
 from neural_hive_ml.retraining.lease import sole_run
 from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.tickets.clickhouse import ClickHouseTicketStore
@@ -36,7 +36,11 @@ def with_clickhouse(
         return record
     _log.info("tickets.from_clickhouse", serves=clickhouse.describe())
     days = clickhouse.retention_days
-    return History(record, clickhouse, clock.now_ms() - days * DAY_MS if days else None)
+
+    def lost(error: StoreUnavailable) -> None:
+        _log.warning("tickets.clickhouse_lost", serves=record.describe(), reason=str(error))
+
+    return History(record, clickhouse, clock.now_ms() - days * DAY_MS if days else None, lost)
 
 
 def _not_current(record: TicketStore, clickhouse: ClickHouseTicketStore, state: StateStore, clock: Clock) -> str:

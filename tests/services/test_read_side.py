@@ -1,5 +1,7 @@
 """Which store jobs read from: ClickHouse when it can be brought up to date, else the store of record, and why."""
 
+import os
+import signal
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +22,7 @@ from neural_hive_ml.clock import DAY_MS, HOUR_MS, SystemClock
 from neural_hive_ml.diagnosis import Check, examine
 from neural_hive_ml.settings import load_settings
 from neural_hive_ml.state.memory import MemoryStateStore
+from neural_hive_ml.tickets import clickhouse
 from neural_hive_ml.tickets.embedded import EmbeddedTicketStore
 from neural_hive_ml.tickets.port import TicketStore, TicketWindow
 from neural_hive_ml.tickets.sync import sync
@@ -136,6 +139,39 @@ def test_what_was_written_since_the_sync_is_read(
         store.upsert([late])
         assert store.get("late") == late
         assert target.get("late") is None
+        store.close()
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["in mid-read", "before a read"])
+def test_a_clickhouse_that_dies_is_left_and_the_read_goes_on(
+    folder: Path, held: list[Ticket], point_at: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    begun: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(clickhouse, "READ_ROWS", 10)
+    now = SystemClock().now_ms()
+    # Three of one millisecond, so that the place is in the middle of them.
+    with closing(EmbeddedTicketStore(folder / "tickets")) as record:
+        record.upsert(ticket(f"same-{i}", held[9].created_at) for i in range(3))
+    window = TicketWindow(now - 30 * DAY_MS)
+    with running_clickhouse_process(tmp_path / "ch") as server:
+        point_at(server.address)
+        assert run(hive_ml, ["tickets", "sync"]) == 0
+        store, _ = opened()
+        with structlog.testing.capture_logs() as logs:
+            one_by_one, in_blocks = store.tickets(window), store.blocks(window, 10)
+            read = [next(one_by_one)] if begun else []
+            blocks = [next(in_blocks)] if begun else []
+            os.killpg(server.process.pid, signal.SIGKILL)
+            read += list(one_by_one)
+            blocks += list(in_blocks)
+            again = list(store.tickets(window))
+        wanted = sorted([*held, *(ticket(f"same-{i}", held[9].created_at) for i in range(3))],
+                        key=lambda t: (t.created_at, t.ticket_id))  # fmt: skip
+        assert read == again == wanted
+        assert [name for block in blocks for name in block.ticket_id] == [t.ticket_id for t in wanted]
+        [entry] = logs
+        assert (entry["log_level"], entry["event"]) == ("warning", "tickets.clickhouse_lost")
+        assert str(folder) in entry["serves"]
         store.close()
 
 

@@ -168,7 +168,12 @@ def _opened(settings: Settings) -> Iterator[tuple[TicketStore, StateStore]]:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     tickets: TicketStore = open_tickets(settings)
     if settings.text("CLICKHOUSE_HOST"):
-        tickets = History(tickets, open_clickhouse(settings), SystemClock().now_ms())
+        tickets = History(
+            tickets,
+            open_clickhouse(settings),
+            SystemClock().now_ms(),
+            lambda e: click.echo(f"warning: {e}", err=True),
+        )
     with closing(tickets), closing(open_state(settings)) as state:
         yield tickets, state
 
