@@ -45,9 +45,10 @@ class History:
                 for ticket in self._clickhouse.tickets(window):
                     since_ms, last = ticket.created_at, ticket.ticket_id
                     yield ticket
-                return
             except StoreUnavailable as error:
                 self._leave_clickhouse(error)
+            else:
+                return
         for ticket in self._record.tickets(TicketWindow(since_ms, window.until_ms)):
             if not last or (ticket.created_at, ticket.ticket_id) > (since_ms, last):
                 yield ticket
@@ -59,11 +60,14 @@ class History:
                 for block in self._clickhouse.blocks(window, block_rows):
                     since_ms, last = int(block.created_at_ms[-1]), block.ticket_id[-1]
                     yield block
-                return
             except StoreUnavailable as error:
                 self._leave_clickhouse(error)
+            else:
+                return
         for block in self._record.blocks(TicketWindow(since_ms, window.until_ms), block_rows):
-            behind = block.take((block.created_at_ms > since_ms) | (block.ticket_id > last)) if last else block
+            behind = block
+            if last and since_ms is not None:
+                behind = block.take((block.created_at_ms > since_ms) | (block.ticket_id > last))
             if len(behind):
                 yield behind
 
