@@ -1,5 +1,6 @@
 """Distinct values of a column of objects, so that what depends on a value is worked out once for each."""
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -18,10 +19,11 @@ def codes_of(values: npt.NDArray[np.object_], key: Callable[[Any], Hashable] | N
     >>> codes.tolist(), first.tolist()
     ([0, 1, 0], [0, 1])
     """
-    known: dict[Hashable, int] = {}
-    number = known.setdefault
-    hashable = values if key is None else map(key, values)
-    codes = np.fromiter((number(value, len(known)) for value in hashable), dtype=np.intp, count=len(values))
+    known: defaultdict[Hashable, int] = defaultdict()
+    # A value not met before gets as its number how many were: no Python a row.
+    known.default_factory = known.__len__
+    hashable = values.tolist() if key is None else map(key, values.tolist())
+    codes = np.fromiter(map(known.__getitem__, hashable), dtype=np.intp, count=len(values))
     first = np.empty(len(known), dtype=np.intp)
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     return codes, first

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from neural_hive_ml.tickets.table import coded_anew
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -34,7 +36,7 @@ def merged(parts: Iterable[Part], block_rows: int) -> Iterator["pa.Table"]:
             table = _sorted(held)
             ready = pc.sum(pc.less(table["created_at"], part.oldest_ms)).as_py() or 0
             yield from _sliced(table.slice(0, ready), block_rows)
-            held, rows = [table.slice(ready)], len(table) - ready
+            held, rows = [coded_anew(table.slice(ready), all_of_them=False)], len(table) - ready
             # Where everything overlaps, sorting again before the rest has doubled would cost n squared.
             enough = max(block_rows, 2 * rows)
         table = part.load()

@@ -10,7 +10,7 @@ from uuid import uuid4
 import numpy as np
 
 from neural_hive_ml.tickets.keys import Keys, write_keys
-from neural_hive_ml.tickets.table import REPEATING, arrow_schema
+from neural_hive_ml.tickets.table import REPEATING, arrow_schema, coded_anew
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -48,7 +48,9 @@ def write_segment(folder: Path, groups: Iterable["pa.Table"], keys: Callable[[],
     path = folder / f"{name}.parquet"
     with pq.ParquetWriter(path, arrow_schema(), compression="zstd", compression_level=1) as writer:
         for table in groups:
-            writer.write_table(table, row_group_size=GROUP_ROWS)
+            for start in range(0, len(table), GROUP_ROWS):
+                # A group is written with the whole of its dictionaries.
+                writer.write_table(coded_anew(table.slice(start, GROUP_ROWS), all_of_them=False))
             created = table["created_at"].to_numpy()
             rows, oldest, newest = rows + len(table), min(oldest, created[0]), max(newest, created[-1])
             event = max(event, newest_event_ms(table))

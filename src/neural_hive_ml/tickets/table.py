@@ -106,12 +106,19 @@ def table_of(tickets: Sequence[Ticket]) -> "pa.Table":
     return pa.table(parts, schema=arrow_schema())
 
 
-def coded_anew(table: "pa.Table") -> "pa.Table":
-    """Return the same rows with dictionaries that hold only what the rows hold; O(n)."""
+def coded_anew(table: "pa.Table", *, all_of_them: bool = True) -> "pa.Table":
+    """Return the same rows with dictionaries that hold only what the rows hold; O(n).
+
+    Else only those dictionaries that hold more than there are rows: sorting and slicing keeps every value ever met, and
+    of ids there are as many as tickets.
+    """
     import pyarrow as pa
 
     for place, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
+            held = max((len(chunk.dictionary) for chunk in table[field.name].chunks), default=0)
+            if held <= len(table) and not all_of_them:
+                continue
             plain = table[field.name].cast(field.type.value_type).combine_chunks()
             table = table.set_column(place, field, plain.dictionary_encode().cast(field.type))
     return table

@@ -8,11 +8,12 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from tests.support.tickets import flights, ticket
 
 from neural_hive_ml.errors import StoreUnavailable
-from neural_hive_ml.tickets import compaction, embedded
+from neural_hive_ml.tickets import compaction, embedded, segment
 from neural_hive_ml.tickets.embedded import EmbeddedTicketStore
 from neural_hive_ml.tickets.port import TicketWindow
 
@@ -114,3 +115,25 @@ def test_serving_can_import_the_store_without_arrow() -> None:
     process.start()
     process.join()
     assert process.exitcode == 0
+
+
+def test_a_merge_keeps_no_dictionary_larger_than_its_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "FEW_ROWS", 10)
+    monkeypatch.setattr(compaction, "FAN_IN", 2)
+    monkeypatch.setattr(compaction, "GROUP_ROWS", 16)
+    monkeypatch.setattr(segment, "GROUP_ROWS", 64)
+    held = [replace(t, plan_id=f"plan-{i}") for i, t in enumerate(flights(1_200))]
+    with closing(EmbeddedTicketStore(tmp_path)) as store:
+        for start in range(0, len(held), 100):
+            store.upsert(held[start : start + 100])
+        expected = sorted(held, key=lambda t: (t.created_at, t.ticket_id))
+        assert list(store.tickets(ALL)) == expected
+    merged = [pq.ParquetFile(path, read_dictionary=["plan_id"]) for path in tmp_path.glob("*.parquet")]
+    largest = max(merged, key=lambda file: file.metadata.num_rows)
+    assert largest.metadata.num_rows > 500
+    for group in range(largest.metadata.num_row_groups):
+        table = largest.read_row_group(group)
+        assert len(table) <= 64
+        assert {len(chunk.dictionary) for chunk in table["plan_id"].chunks} == {len(table)}
