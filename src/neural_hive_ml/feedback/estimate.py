@@ -6,6 +6,8 @@ absolute error as a multiple of the width of the interval that it told. Both ass
 predictions holds for the others: so they are learned on the older half of the labels and checked on the newer.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,80 +19,89 @@ Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 _GROUPS = 8
 _LEAST_OF_A_KIND = 5
+# 5 % over three comparisons (Bonferroni).
+_DEVIATIONS = 2.4
 
 
 def cbpe(
-    score: Floats, flagged: Mask, label: Floats, weight: Floats, fresh_score: Floats, fresh_flagged: Mask,
-    *, least_labels: int,
-) -> Estimate:  # fmt: skip
-    """Estimate f1, precision and recall of unlabelled predictions from their scores.
+    score: Floats, flagged: Mask, elsewhere: Mask, label: Floats, learned: Mask, *, least_labels: int
+) -> Estimate:
+    """Estimate f1, precision and recall over all predictions from their scores and the labels that there are.
 
-    The first four [n] are labelled predictions in time order, `weight` as of live quality. With enough of them, of both
-    kinds, a logistic curve over the score's log-odds is fitted to the older half, checked on the newer (expected against
-    observed anomalies, among the flagged and the others) and refitted to all; else the score is taken as the probability
-    that the model says it is, unchecked.
+    [n] each, in time order: `label` 1.0, 0.0 or NaN without, `learned` those whose label came by asking, `elsewhere` those
+    of tickets that were flagged at another stage. A total is the labels where they are known and the expected ones
+    elsewhere (the prediction estimator of a finite population's total, Royall 1970): people are asked about what is flagged,
+    so the others alone would be another model's figure.
+
+    With enough labels of both kinds a logistic curve over the score's log-odds, at each kind's own level, is fitted to the
+    older half, checked on the newer (expected against observed anomalies, by kind) and refitted to all; else the
+    score is taken as the probability that the model says it is, unchecked. Who is asked depends on score and kind only, so
+    the fit needs no weights.
     """
-    half = len(score) // 2
+    known = np.isfinite(label)
+    x, y = _predictors(score, flagged, elsewhere), label[known & learned]
+    own, kinds = x[known & learned], [k[known & learned] for k in (flagged, elsewhere, ~flagged & ~elsewhere)]
+    half = len(y) // 2
     old, new = slice(0, half), slice(half, None)
-    enough = len(score) >= 2 * least_labels and all(
-        min((label[part] == 1).sum(), (label[part] == 0).sum()) >= _LEAST_OF_A_KIND for part in (old, new)
+    enough = len(y) >= 2 * least_labels and all(
+        min((y[part] == 1).sum(), (y[part] == 0).sum()) >= _LEAST_OF_A_KIND for part in (old, new)
     )
-    if not enough:
-        check = f"not checked: {len(score)} labels, {2 * least_labels} of both kinds are needed"
-        return Estimate("cbpe", _expected(fresh_score, fresh_flagged), len(fresh_score), len(score), None, check)
-    curve = fit_curve(score[old], label[old], weight[old])
-    holds, check = calibrated(curve(score[new]), flagged[new], label[new], weight[new])
-    told = fit_curve(score, label, weight)(fresh_score)
-    return Estimate("cbpe", _expected(told, fresh_flagged), len(fresh_score), len(score), holds, check)
+    holds: bool | None = None
+    if enough:
+        holds, check = calibrated(chance(own[new], fit(own[old], y[old])), y[new], [k[new] for k in kinds])
+        told = chance(x, fit(own, y))
+    else:
+        told, check = score, f"not checked: {len(y)} labels, {2 * least_labels} of both kinds are needed"
+    return Estimate("cbpe", _expected(np.where(known, label, told), flagged), len(score), len(y), holds, check)
 
 
-class Curve:
-    """A logistic curve over the log-odds of a score in [0, 1]."""
-
-    def __init__(self, slope: float, intercept: float) -> None:
-        self.slope, self.intercept = slope, intercept
-
-    def __call__(self, score: Floats) -> Floats:
-        """Return the probability that a score stands for."""
-        return np.asarray(1 / (1 + np.exp(-np.clip(self.slope * log_odds(score) + self.intercept, -500, 500))))
-
-
-def log_odds(score: Floats) -> Floats:
-    """Return the log-odds of a score, bounded."""
+def _predictors(score: Floats, flagged: Mask, elsewhere: Mask) -> Floats:
     inside = np.clip(score, 1e-6, 1 - 1e-6)
-    return np.log(inside) - np.log1p(-inside)
+    steps = np.ones(len(score)), flagged.astype(float), elsewhere.astype(float)
+    return np.stack([np.log(inside) - np.log1p(-inside), *steps], axis=1)
 
 
-def fit_curve(score: Floats, label: Floats, weight: Floats) -> Curve:
-    """Fit by Newton's steps (Platt 1999) with a weak pull towards the score as it is; 50 steps at most."""
-    x = np.stack([log_odds(score), np.ones(len(score))], axis=1)
-    w = weight * (len(score) / weight.sum())
-    prior, at = np.array([1.0, 0.0]), np.array([1.0, 0.0])
-    pull = np.array([0.1, 0.01])
+def chance(x: Floats, at: Floats) -> Floats:
+    """Return the probability [n] that predictors [n, k] stand for by a fit [k]."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(x @ at, -500, 500))))
+
+
+def fit(x: Floats, label: Floats) -> Floats:
+    """Fit a logistic curve by Newton's steps, halved where they go too far (Platt 1999), with a weak pull towards the score
+    as it is; 50 steps at most."""
+    prior, pull = np.array([1.0, 0.0, 0.0, 0.0]), np.array([0.1, 0.01, 0.1, 0.1])
+
+    def loss(at: Floats) -> float:
+        z = x @ at
+        return float((np.logaddexp(0.0, z) - label * z).sum() + (pull * (at - prior) ** 2).sum() / 2)
+
+    at, held = prior, loss(prior)
     for _ in range(50):
-        p = 1 / (1 + np.exp(-np.clip(x @ at, -30, 30)))
-        gradient = x.T @ (w * (label - p)) - pull * (at - prior)
-        hessian = (x * (w * p * (1 - p))[:, None]).T @ x + np.diag(pull)
-        step = np.linalg.solve(hessian, gradient)
-        at = at + np.clip(step, -2.0, 2.0)
+        p = chance(x, at)
+        gradient = x.T @ (label - p) - pull * (at - prior)
+        step = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + np.diag(pull), gradient)
+        while (found := loss(at + step)) > held and np.abs(step).max() > 1e-8:
+            step = step / 2
+        at, held = at + step, found
         if np.abs(step).max() < 1e-8:
             break
-    return Curve(float(at[0]), float(at[1]))
+    return at
 
 
-def calibrated(told: Floats, flagged: Mask, label: Floats, weight: Floats) -> tuple[bool, str]:
-    """Compare expected with observed anomalies among the flagged and the others; holds within two deviations.
+def calibrated(told: Floats, label: Floats, kinds: Sequence[Mask]) -> tuple[bool, str]:
+    """Compare expected with observed anomalies among the flagged, the flagged elsewhere and the others.
 
-    The variance counts twice: the curve was fitted to about as many labels as it is checked on.
+    Holds where all three do, at 95 % together. The variance counts twice: the curve was fitted to about as many labels as it
+    is checked on.
     """
     holds, words = True, []
-    for name, kind in (("flagged", flagged), ("others", ~flagged)):
+    for name, kind in zip(("flagged", "flagged elsewhere", "others"), kinds, strict=True):
         if not kind.any():
             continue
-        p, y, w = told[kind], label[kind], weight[kind]
-        expected, observed = float((w * p).sum() / w.sum()), float((w * y).sum() / w.sum())
-        deviation = float(np.sqrt(2 * (w**2 * np.maximum(p * (1 - p), 1e-6)).sum()) / w.sum())
-        holds &= abs(observed - expected) <= 2 * deviation
+        p, y = told[kind], label[kind]
+        expected, observed = float(p.mean()), float(y.mean())
+        deviation = float(np.sqrt(2 * np.maximum(p * (1 - p), 1e-6).sum()) / len(p))
+        holds &= abs(observed - expected) <= _DEVIATIONS * deviation
         words.append(f"{name}: {expected:.1%} expected, {observed:.1%} observed on {len(p)} later labels")
     return holds, ("calibration holds" if holds else "calibration does NOT hold") + " (" + "; ".join(words) + ")"
 

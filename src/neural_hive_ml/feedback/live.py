@@ -39,7 +39,7 @@ class Estimate:
     """A figure without labels. Never mixed into a live one: `holds` says whether its assumption was found to hold.
 
     `holds` is None where the assumption could not be checked; `check` says what was looked at. `predictions` are those
-    that it is about, `labels` those that it learned from and was checked on.
+    that it is about (of cbpe all, of dle those without a label), `labels` those that it learned from and was checked on.
     """
 
     method: str

@@ -12,7 +12,7 @@ from neural_hive_ml.features.series import GRAIN_MS, completions
 from neural_hive_ml.feedback.estimate import cbpe, dle
 from neural_hive_ml.feedback.maturity import cohorts, mature
 from neural_hive_ml.feedback.quality import Measured, QualityRules, generator_of, ids
-from neural_hive_ml.feedback.quality_detector import Judged, detector_figures, tickets_in, unaudited, weights
+from neural_hive_ml.feedback.quality_detector import Judged, detector_figures, tickets_in, unaudited
 from neural_hive_ml.feedback.quality_log import Outcomes, Said, number
 from neural_hive_ml.feedback.quality_outcomes import (
     a_week_before,
@@ -59,7 +59,7 @@ def measure_detector(asked: Question, records: Sequence[Record], said: Said, out
     late = labelled & (told > at_ms + rules.maturity_ms)
     ends = outcomes.of(tickets)
     score = np.array([number(d, "score") for d in docs], dtype=float)
-    fresh, known = ~labelled & np.isfinite(score), labelled & live & np.isfinite(score)
+    scored, elsewhere = np.isfinite(score), judged.kinds[1]
     answered = int(sum(t in said.resolved for t, r in zip(tickets, asks & given, strict=True) if r))
     before_end = np.array([d.get("stage") in {"created", "running"} for d in docs], dtype=bool)
     weak = ripe & before_end & np.isfinite(ends.bad)
@@ -75,8 +75,8 @@ def measure_detector(asked: Question, records: Sequence[Record], said: Said, out
         overdue=tickets_in(judged, ripe & ~ends.ended & ~np.isfinite(judged.label)),
         cohorts=cohorts(at_ms, asks & given, labelled, late, ripe),
         estimate=cbpe(
-            score[known], flagged[known], judged.label[known], weights(judged.where(known)), score[fresh],
-            flagged[fresh], least_labels=rules.least_labels,
+            score[scored], flagged[scored], elsewhere[scored], judged.label[scored], (labelled & live)[scored],
+            least_labels=rules.least_labels,
         ),
         by_outcome={**outcome_figures(ends.bad[weak], flagged[weak].astype(float)), "labels": int(weak.sum())}
         if weak.any()

@@ -163,19 +163,39 @@ def test_cbpe_tells_the_f1_of_calibrated_scores_and_says_when_they_are_not() -> 
     rng = np.random.default_rng(5)
     score = rng.beta(0.4, 2.0, 6_000)
     truth = (rng.random(6_000) < score).astype(float)
-    flagged, ones = score >= 0.5, np.ones(6_000)
-    old, new = slice(0, 1_000), slice(1_000, None)
-    found = cbpe(score[old], flagged[old], truth[old], ones[old], score[new], flagged[new], least_labels=20)
-    tp, wrong = (truth * flagged)[new].sum(), (truth != flagged)[new].sum()
-    assert found.figures["f1"] == pytest.approx(2 * tp / (2 * tp + wrong), abs=0.05)
-    assert found.holds is True
+    flagged, none, old = score >= 0.5, np.zeros(6_000, dtype=bool), np.arange(6_000) < 1_000
+    found = cbpe(score, flagged, none, np.where(old, truth, np.nan), ~none, least_labels=20)
+    assert found.figures["f1"] == pytest.approx(f1_of(truth > 0, flagged), abs=0.05)
+    assert (found.holds, found.predictions, found.labels) == (True, 6_000, 1_000)
     # The world changes halfway: what was flagged is now normal.
     changed = np.where((np.arange(6_000) >= 500) & flagged, 0.0, truth)
-    broken = cbpe(score[old], flagged[old], changed[old], ones[old], score[new], flagged[new], least_labels=20)
+    broken = cbpe(score, flagged, none, np.where(old, changed, np.nan), ~none, least_labels=20)
     assert broken.holds is False
     assert "does NOT hold" in broken.check
-    few = cbpe(score[:10], flagged[:10], truth[:10], ones[:10], score[new], flagged[new], least_labels=20)
+    few = cbpe(score, flagged, none, np.where(np.arange(6_000) < 10, truth, np.nan), ~none, least_labels=20)
     assert few.holds is None
+
+
+@pytest.mark.parametrize("answered", [1.0, 0.8])
+def test_cbpe_is_of_the_model_not_of_what_nobody_judged(answered: float) -> None:
+    """All that is flagged is judged, of the rest a twentieth, and all of tickets that were flagged at another stage."""
+    gaps, held = [], 0
+    for k in range(40):
+        rng = np.random.default_rng(k)
+        score = rng.beta(0.4, 3.0, 6_000)
+        truth, flagged = rng.random(6_000) < score, score >= 0.5
+        elsewhere = ~flagged & (rng.random(6_000) < np.where(truth, 0.5, 0.02))
+        judged = np.where(flagged | elsewhere, rng.random(6_000) < answered, rng.random(6_000) < 0.05)
+        label = np.where(judged, truth.astype(float), np.nan)
+        found = cbpe(score, flagged, elsewhere, label, judged, least_labels=20)
+        gaps.append(found.figures["f1"] - f1_of(truth, flagged))
+        held += found.holds is True
+    assert abs(np.mean(gaps)) < 0.01
+    assert held >= 34  # the scores are calibrated: 5 % of checks may say otherwise
+
+
+def f1_of(truth: np.ndarray, flagged: np.ndarray) -> float:
+    return float(2 * (truth & flagged).sum() / (truth.sum() + flagged.sum()))
 
 
 def test_dle_tells_the_error_of_tickets_that_have_not_ended() -> None:
