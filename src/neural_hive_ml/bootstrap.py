@@ -97,6 +97,7 @@ def open_clickhouse(settings: Settings) -> "ClickHouseTicketStore":
         database=settings.text("CLICKHOUSE_DATABASE"),
         timeout_seconds=settings.number("STORE_TIMEOUT_SECONDS"),
         secure=settings.flag("CLICKHOUSE_SECURE"),
+        ca_file=settings.text("CLICKHOUSE_CA_FILE"),
     )
     return ClickHouseTicketStore(target, settings.integer("CLICKHOUSE_RETENTION_DAYS"))
 
@@ -144,6 +145,7 @@ def open_registry(settings: Settings) -> Registry:
         signer=signer,
         username=settings.text("MLFLOW_TRACKING_USERNAME"),
         password=settings.text("MLFLOW_TRACKING_PASSWORD"),
+        ca_file=settings.text("MLFLOW_TRACKING_SERVER_CERT_PATH"),
     )
 
 
@@ -155,6 +157,7 @@ def model_source(settings: Settings) -> ModelSource:
             uri,
             username=settings.text("MLFLOW_TRACKING_USERNAME"),
             password=settings.text("MLFLOW_TRACKING_PASSWORD"),
+            ca_file=settings.text("MLFLOW_TRACKING_SERVER_CERT_PATH"),
         )
     return FilePointerSource(settings.data_dir)
 

@@ -39,6 +39,12 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("CLICKHOUSE_PASSWORD", "", None, "ClickHouse password", secret=True),
     Setting("CLICKHOUSE_DATABASE", "neural_hive", None, "ClickHouse database"),
     Setting("CLICKHOUSE_SECURE", "false", None, "reach ClickHouse over TLS (port 8443)"),
+    Setting(
+        "CLICKHOUSE_CA_FILE",
+        "",
+        None,
+        "certificates (PEM) that ClickHouse's own is checked by; empty: SSL_CERT_FILE, else the public ones",
+    ),
     Setting("CLICKHOUSE_RETENTION_DAYS", "540", None, "days ClickHouse keeps a ticket after its creation; 0: all"),
     Setting("REDIS_URL", "", "redis://localhost:6379/0", "Redis of the feature cache and the streams"),
     Setting(
@@ -80,6 +86,12 @@ TABLE: Final[tuple[Setting, ...]] = (
     ),
     Setting("MLFLOW_TRACKING_USERNAME", "", None, "MLflow user, where its server asks for one"),
     Setting("MLFLOW_TRACKING_PASSWORD", "", None, "MLflow password", secret=True),
+    Setting(
+        "MLFLOW_TRACKING_SERVER_CERT_PATH",
+        "",
+        None,
+        "certificates (PEM) that MLflow's own is checked by; empty: SSL_CERT_FILE, else the public ones",
+    ),
     Setting("HIVE_SIGNING_KEY", "", None, "ed25519 private key (PEM) that signs artifacts", secret=True),
     Setting(
         "HIVE_VERIFY_KEYS",

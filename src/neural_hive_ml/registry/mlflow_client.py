@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from neural_hive_ml.addresses import mask
 from neural_hive_ml.errors import NotFound, RegistryUnavailable
+from neural_hive_ml.tls import MLFLOW_CA, trusted_file, untrusted_remedy, verifying
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,7 +42,7 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
-def open_client(uri: str, username: str = "", password: str = "") -> "MlflowClient":
+def open_client(uri: str, username: str = "", password: str = "", ca_file: str = "") -> "MlflowClient":
     """Import mlflow quietly (2.5 s, once a process) and return a client of `uri`.
 
     A variable of MLflow that is set already keeps its value. Raises `RegistryUnavailable` when its database
@@ -49,7 +50,10 @@ def open_client(uri: str, username: str = "", password: str = "") -> "MlflowClie
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    if username:  # MLflow reads credentials from the environment only
+    # MLflow reads these from the environment only.
+    if trusted_file(ca_file):
+        os.environ[MLFLOW_CA] = trusted_file(ca_file)
+    if username:
         os.environ["MLFLOW_TRACKING_USERNAME"] = username
         os.environ["MLFLOW_TRACKING_PASSWORD"] = password
     file = sqlite_file(uri)
@@ -105,7 +109,7 @@ def _knock(uri: str) -> None:
     parts = urlsplit(uri)
     address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}/health"
     try:
-        httpx.get(address, timeout=timeout)
+        httpx.get(address, timeout=timeout, verify=verifying(os.environ.get(MLFLOW_CA, ""), MLFLOW_CA))
     except httpx.HTTPError as error:
         raise _unavailable(uri, error) from error
 
@@ -114,5 +118,5 @@ def _unavailable(uri: str, error: Exception) -> RegistryUnavailable:
     text = " ".join(str(error).split())[:300]
     return RegistryUnavailable(
         f"MLflow at {mask(uri)}: {type(error).__name__}: {text}",
-        remedy="look at MLFLOW_TRACKING_URI, at the server and its log",
+        remedy=untrusted_remedy(error) or "look at MLFLOW_TRACKING_URI, at the server and its log",
     )

@@ -41,17 +41,24 @@ class MlflowRegistry:
     """`Registry` over MLflow. Cheap to make: mlflow is imported at the first call."""
 
     def __init__(
-        self, uri: str, data_dir: Path, *, signer: "Signer | None" = None, username: str = "", password: str = ""
+        self,
+        uri: str,
+        data_dir: Path,
+        *,
+        signer: "Signer | None" = None,
+        username: str = "",
+        password: str = "",
+        ca_file: str = "",
     ) -> None:
         self.uri = uri
         self._data_dir = data_dir.resolve()
         self._signer = signer
-        self._credentials = (username, password)
+        self._access = (username, password, ca_file)
         self._published = PublishedFolder(self._data_dir / "published")
 
     @cached_property
     def _client(self) -> "MlflowClient":
-        return open_client(self.uri, *self._credentials)
+        return open_client(self.uri, *self._access)
 
     @property
     def _untouched(self) -> bool:

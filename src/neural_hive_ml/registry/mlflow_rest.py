@@ -13,6 +13,7 @@ from neural_hive_ml.conventions import CHAMPION
 from neural_hive_ml.errors import ArtifactRefused, NotFound, RegistryUnavailable
 from neural_hive_ml.registry.files import Checked, check_directory, gather
 from neural_hive_ml.registry.port import ARTIFACT_PATH, DIGEST_TAG, Published
+from neural_hive_ml.tls import MLFLOW_CA, untrusted_remedy, verifying
 
 if TYPE_CHECKING:
     import httpx
@@ -32,6 +33,7 @@ class MlflowRestSource:
     uri: str
     username: str = ""
     password: str = ""
+    ca_file: str = ""
 
     def describe(self) -> str:
         return f"MLflow at {self._where}"
@@ -91,6 +93,7 @@ class MlflowRestSource:
             auth=self._auth(),
             timeout=httpx.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS),
             headers={"user-agent": "neural-hive-ml"},
+            verify=verifying(self.ca_file, MLFLOW_CA),
         )
 
     def _auth(self) -> tuple[str, str] | None:
@@ -135,7 +138,8 @@ class MlflowRestSource:
     def _unavailable(self, error: Exception) -> RegistryUnavailable:
         return RegistryUnavailable(
             f"MLflow at {self._where} does not answer: {type(error).__name__}: {error}",
-            remedy="look at MLFLOW_TRACKING_URI and at the server; the last known good models serve meanwhile",
+            remedy=untrusted_remedy(error)
+            or "look at MLFLOW_TRACKING_URI and at the server; the last known good models serve meanwhile",
         )
 
     def _refused(self, response: "httpx.Response") -> RegistryUnavailable:

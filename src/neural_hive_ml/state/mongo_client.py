@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from neural_hive_ml.addresses import hosts_of, unquoted
 from neural_hive_ml.errors import StoreUnavailable, UsageError
+from neural_hive_ml.tls import untrusted_remedy
 
 if TYPE_CHECKING:
     from pymongo.database import Database
@@ -104,4 +105,6 @@ def _remedy(error: Exception) -> str:
         return "check user and password in MONGODB_URI, and its authSource"
     if code == _UNAUTHORIZED:
         return "grant the user readWrite on the database"
-    return "check that MongoDB runs and that MONGODB_URI is right: hive-ml doctor"
+    return untrusted_remedy(error, "set tlsCAFile in MONGODB_URI") or (
+        "check that MongoDB runs and that MONGODB_URI is right: hive-ml doctor"
+    )

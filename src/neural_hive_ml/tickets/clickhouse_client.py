@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from neural_hive_ml.errors import StoreUnavailable, UsageError
+from neural_hive_ml.tls import trusted_file, untrusted_remedy, verifying
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,6 +47,7 @@ class ClickHouseTarget:
     database: str = "neural_hive"
     timeout_seconds: float = 5.0
     secure: bool = False
+    ca_file: str = ""
 
     @property
     def name(self) -> str:
@@ -133,7 +135,8 @@ class ClickHouseDatabase:
         target = self.target
         # The driver gives its first query the whole patience: know within one time-out whether anybody is there.
         address = f"{'https' if target.secure else 'http'}://{target.host}:{target.port}/ping"
-        httpx.get(address, timeout=target.timeout_seconds, trust_env=False).raise_for_status()
+        verify = verifying(target.ca_file, "CLICKHOUSE_CA_FILE") if target.secure else True
+        httpx.get(address, timeout=target.timeout_seconds, trust_env=False, verify=verify).raise_for_status()
         common.set_setting("invalid_setting_action", "drop")
         return clickhouse_connect.get_client(
             host=target.host,
@@ -141,6 +144,7 @@ class ClickHouseDatabase:
             username=target.user,
             password=target.password,
             secure=target.secure,
+            ca_cert=(trusted_file(target.ca_file) or None) if target.secure else None,
             # The driver counts in whole seconds.
             connect_timeout=ceil(target.timeout_seconds),
             send_receive_timeout=ceil(patience * target.timeout_seconds),
@@ -168,6 +172,8 @@ class ClickHouseDatabase:
         code = error_code(error)
         if code in _REMEDIES:
             return _REMEDIES[code].format(database=self.target.database)
+        if untrusted := untrusted_remedy(error, "set CLICKHOUSE_CA_FILE"):
+            return untrusted
         if self.target.port in _NATIVE_PORTS:
             return f"CLICKHOUSE_PORT is the HTTP port, 8123 or 8443; {self.target.port} is the native protocol's"
         return "check that ClickHouse runs and CLICKHOUSE_HOST, CLICKHOUSE_PORT (HTTP) are right: hive-ml doctor"
