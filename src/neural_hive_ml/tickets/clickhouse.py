@@ -6,6 +6,8 @@ primary key: each page is a short query, so that a slow reader holds nothing ope
 
 # ruff: noqa: S608 - only our own names and whole numbers enter the text; values are bound
 
+import json
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,6 +38,11 @@ if TYPE_CHECKING:
 WRITE_ROWS: Final = 50_000
 READ_ROWS: Final = 50_000
 _IDS_A_QUERY: Final = 2_000
+# All that a person may be named in.
+_TEXT: Final = (
+    "concatWithSeparator('\\n', plan_id, intent_id, decision_id, task_id, description, dependencies, parameters, metadata, "
+    "ifNull(correlation_id, ''), ifNull(trace_id, ''), ifNull(span_id, ''), ifNull(error_message, ''))"
+)
 _TIMES: Final = ("created_at", "started_at", "completed_at")
 
 
@@ -134,6 +141,31 @@ class ClickHouseTicketStore:
             some: dict[str, object] = {"ids": held[start : start + _IDS_A_QUERY]}
             gone += self._delete("ticket_id IN %(ids)s", some)
         return gone
+
+    def ids_of(self, owner: str) -> frozenset[str]:
+        """Return the ids of an owner's tickets, of all versions, also of those that are marked as gone."""
+        found = self._read(
+            f"SELECT DISTINCT ticket_id FROM {self.table} WHERE owner = %(owner)s", {"owner": owner}
+        )
+        return frozenset() if found is None else frozenset(found["ticket_id"].to_pylist())
+
+    def naming(self, owner: str, ids: Iterable[str]) -> frozenset[str]:
+        """Return the ids of all rows, of any version, gone or not, that are the owner's or name the owner or the ids."""
+        sql = f"SELECT DISTINCT ticket_id FROM {self.table} WHERE "
+        found = self._read(
+            f"{sql}owner = %(owner)s OR match({_TEXT}, %(word)s) OR match({_TEXT}, %(quoted)s)",
+            {"owner": owner, "word": _as_a_word(owner), "quoted": _as_a_word(_in_json(owner))},
+        )
+        named = set() if found is None else set(found["ticket_id"].to_pylist())
+        held = list(ids)
+        for start in range(0, len(held), _IDS_A_QUERY):
+            found = self._read(
+                f"{sql}ticket_id IN %(ids)s OR compensation_ticket_id IN %(ids)s "
+                "OR arrayExists(one -> one IN %(ids)s, JSONExtract(dependencies, 'Array(String)'))",
+                {"ids": held[start : start + _IDS_A_QUERY]},
+            )
+            named |= set() if found is None else set(found["ticket_id"].to_pylist())
+        return frozenset(named)
 
     def prune(self, before_ms: int) -> int:
         return self._delete(f"created_at < {moment(before_ms)}", {})
@@ -264,6 +296,15 @@ def _used_only(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
             chunk = pa.DictionaryArray.from_arrays(chunk.indices, dictionary)  # noqa: PLW2901 - the same rows
         chunks.append(chunk)
     return pa.chunked_array(chunks, column.type)
+
+
+def _as_a_word(name: str) -> str:
+    """Return the RE2 that finds a name, but not as a part of a longer one."""
+    return rf"(^|[^\w.@+-]|[^\w][.@+-]){re.escape(name)}($|[^\w.@+-]|[.@+-]([^\w]|$))"
+
+
+def _in_json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def _names() -> list[str]:

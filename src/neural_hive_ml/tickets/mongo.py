@@ -6,10 +6,10 @@ are no tickets are quarantined when they are read, beside the operational state 
 
 import heapq
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -26,6 +26,7 @@ from neural_hive_ml.tickets.columns import TicketColumns, columns_of
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.files import RawDocument
 from neural_hive_ml.tickets.importer import refusal
+from neural_hive_ml.tickets.mongo_documents import change_document, delete_documents, stored_documents
 from neural_hive_ml.tickets.mongo_query import KINDS, PROJECTION, TIMELESS, Kind, any_of, created, is_timeless
 from neural_hive_ml.tickets.mongo_raw import BATCH_ROWS, documents, raw_batches, readable
 from neural_hive_ml.tickets.port import StoreExtent, TicketWindow, UpsertSummary
@@ -221,6 +222,18 @@ class MongoTicketStore:
             with self._mongo.answering():
                 gone += self._tickets.delete_many({"ticket_id": {"$in": some}}).deleted_count
         return gone
+
+    def documents(self, wanted: Callable[[bytes], bool]) -> Iterator[Json]:
+        """Yield the documents whose bytes are wanted, whole, readable as tickets or not."""
+        return stored_documents(self._mongo, self._tickets, wanted)
+
+    def delete_documents(self, keys: Sequence[Any]) -> int:
+        """Delete documents by `_id`; return how many went."""
+        return delete_documents(self._mongo, self._tickets, keys)
+
+    def change_document(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+        """Set what differs, unless somebody changed these fields meanwhile; tell whether it was done."""
+        return change_document(self._mongo, self._tickets, before, after)
 
     def prune(self, before_ms: int) -> int:
         # A TTL index needs dates; the platform's schema has numbers, and some writers dates.

@@ -91,7 +91,7 @@ def test_nothing_is_left_and_nobody_else_is_touched(folder: Path, monkeypatch: p
     monkeypatch.setenv("HIVE_DATA_DIR", str(folder))
     assert run(hive_ml, ["data", "purge", "--owner", OWNER, "--dry-run", "--json"]) == 0
     would = json.loads(capsys.readouterr().out)
-    assert run(hive_ml, ["data", "purge", "--owner", OWNER, "--yes", "--json"]) == 0
+    assert run(hive_ml, ["data", "purge", "--owner", OWNER, "--yes", "--wait", "0", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["left"] == []
     for name in ("tickets", "records", "verdicts", "verdicts_unnamed"):
@@ -112,7 +112,7 @@ def test_nothing_is_left_and_nobody_else_is_touched(folder: Path, monkeypatch: p
         assert [(v["verdict"], v["note"]) for v in labels] == [("normal", ""), ("normal", "fine")]
         kept = state.count(conventions.PREDICTIONS)
         assert kept == 200 - said["records"][conventions.PREDICTIONS] > 0
-    assert run(hive_ml, ["data", "purge", "--owner", OWNER, "--yes", "--json"]) == 0
+    assert run(hive_ml, ["data", "purge", "--owner", OWNER, "--yes", "--wait", "0", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["tickets"] == 0
 
 
@@ -121,7 +121,7 @@ def test_what_is_left_is_told(
 ) -> None:
     (folder / "notes.txt").write_text(f"ask {OWNER} why")
     monkeypatch.setenv("HIVE_DATA_DIR", str(folder))
-    assert run(hive_ml, ["data", "purge", "--owner", OWNER, "--yes", "--json"]) == 1
+    assert run(hive_ml, ["data", "purge", "--owner", OWNER, "--yes", "--wait", "0", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["left"] == ["notes.txt"]
 
 
