@@ -9,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_hive_ml.conventions import Family
+from neural_hive_ml.feedback.quality_detector import Judged, weights
 from neural_hive_ml.state.port import Document
+
+Floats = npt.NDArray[np.float64]
 
 # Half the width of a 95 % interval in standard errors; the least numbers of labels in `policy` make it fit.
 _Z: Final = 1.96
@@ -17,9 +20,9 @@ _Z: Final = 1.96
 
 @dataclass(frozen=True, slots=True)
 class PairedLoss:
-    """Mean loss of both on the same `n` labelled cases; `low` and `high` bound the challenger's minus the champion's (95 %).
+    """Mean loss of both on the same `n` labelled tickets; `low` and `high` bound the challenger's minus the champion's, 95 %.
 
-    Detector: share of wrong verdicts, weighted by the inverse of the review probability. Durations: mean |log error|.
+    Detector: share of wrong verdicts, weighted as live quality is (`quality_detector`). Durations: mean |log error|.
     """
 
     n: int
@@ -140,36 +143,60 @@ def _answer(family: Family, document: Document, whose: str) -> float | None:
 
 
 def _paired_loss(family: Family, pairs: Sequence[Document], labels: Mapping[str, float]) -> PairedLoss | None:
-    rows = []
-    for d in pairs:
-        truth = labels.get(str(d.get("ticket_id")))
-        if truth is None:
-            continue
-        if family == "anomaly":
-            probability = float(d.get("review_probability") or 0.0)
-            if probability > 0:  # what nobody was asked about says nothing of the rest
-                mine, other = (d.get(f"{who}decision") == "anomaly" for who in ("", "champion_"))
-                rows.append((1.0 / probability, mine != bool(truth), other != bool(truth)))
-        else:
-            mine_log, other_log = _answer(family, d, ""), _answer(family, d, "champion_")
-            if mine_log is not None and other_log is not None:
-                rows.append((1.0, abs(mine_log - log1p(truth)), abs(other_log - log1p(truth))))
-    if len(rows) < 2:
+    """Compare both on labelled tickets; one ticket's pairs share its label, so they are one case in the interval."""
+    if family == "anomaly":
+        weight, mine_loss, other_loss = _verdict_losses(pairs, labels)
+    else:
+        weight, mine_loss, other_loss = _duration_losses(family, pairs, labels)
+    known = np.flatnonzero(weight)
+    ticket = np.array([str(pairs[int(i)].get("ticket_id")) for i in known])
+    if len(set(ticket)) < 2:
         return None
-    weight, mine_loss, other_loss = np.asarray(rows, dtype=np.float64).T
-    return _weighted(weight, mine_loss, other_loss)
+    return _weighted(weight[known], mine_loss[known], other_loss[known], ticket)
 
 
-def _weighted(
-    weight: npt.NDArray[np.float64], mine: npt.NDArray[np.float64], other: npt.NDArray[np.float64]
-) -> PairedLoss:
-    # A ratio estimate (Hajek) and its linearised standard error.
+def _verdict_losses(pairs: Sequence[Document], labels: Mapping[str, float]) -> tuple[Floats, Floats, Floats]:
+    # People were asked by what the champion said. What the audit would draw but did not was asked by nobody: a verdict on
+    # it came for a reason of its own, and says nothing of the rest.
+    tickets = [str(d.get("ticket_id")) for d in pairs]
+    mine, other = (
+        np.array([d.get(f"{who}decision") == "anomaly" for d in pairs], dtype=bool) for who in ("", "champion_")
+    )
+    queued = {ticket for ticket, flagged in zip(tickets, other, strict=True) if flagged}
+    truth = np.array([labels.get(ticket, np.nan) for ticket in tickets], dtype=np.float64)
+    judged = Judged(
+        flagged=other,
+        queued=np.array([ticket in queued for ticket in tickets], dtype=bool),
+        audited=np.array([d.get("review") == "audit" for d in pairs], dtype=bool),
+        probability=np.array([float(d.get("review_probability") or 0.0) for d in pairs], dtype=np.float64),
+        label=truth,
+        ticket=np.unique(np.array(tickets), return_inverse=True)[1],
+    )
+    wrong = truth == 1.0
+    return weights(judged), (mine != wrong).astype(float), (other != wrong).astype(float)
+
+
+def _duration_losses(
+    family: Family, pairs: Sequence[Document], labels: Mapping[str, float]
+) -> tuple[Floats, Floats, Floats]:
+    rows = np.zeros((3, len(pairs)))
+    for i, d in enumerate(pairs):
+        truth = labels.get(str(d.get("ticket_id")))
+        mine, other = _answer(family, d, ""), _answer(family, d, "champion_")
+        if truth is not None and mine is not None and other is not None:
+            rows[:, i] = 1.0, abs(mine - log1p(truth)), abs(other - log1p(truth))
+    return rows[0], rows[1], rows[2]
+
+
+def _weighted(weight: Floats, mine: Floats, other: Floats, ticket: npt.NDArray[np.str_]) -> PairedLoss:
+    # A ratio estimate (Hajek) and its linearised standard error, of clusters.
     total = weight.sum()
     difference = mine - other
     mean = float((weight * difference).sum() / total)
-    error = sqrt(float(((weight * (difference - mean)) ** 2).sum())) / total
+    cluster = np.unique(ticket, return_inverse=True)[1]
+    error = sqrt(float((np.bincount(cluster, weights=weight * (difference - mean)) ** 2).sum())) / total
     return PairedLoss(
-        len(weight),
+        int(cluster.max()) + 1,
         float((weight * mine).sum() / total),
         float((weight * other).sum() / total),
         mean - _Z * error,

@@ -1,13 +1,16 @@
 """What is decided from evidence about a challenger in shadow and about a champion that is live."""
 
 from dataclasses import replace
+from itertools import islice
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
 from neural_hive_ml.evaluation.chance import binomial_tail
+from neural_hive_ml.feedback.sampling import sample
 from neural_hive_ml.rollout.evidence import (
     Answers,
     ChampionEvidence,
@@ -145,26 +148,60 @@ def test_what_was_so_before_is_not_laid_at_its_door(change: dict[str, object]) -
     assert judge_champion(replace(LIVE, **change), POLICY).action == "keep"  # type: ignore[arg-type] - fields
 
 
-def pair(ticket: str, mine: str, other: str, probability: float = 1.0) -> dict[str, object]:
+def pair(ticket: str, mine: str, other: str, share: float = 0.1) -> dict[str, object]:
+    review = sample(ticket, flagged=other == "anomaly", audit_share=share)
     return {
         "ticket_id": ticket, "decision": mine, "champion_decision": other, "score": 0.5, "champion_score": 0.4,
-        "latency_ms": 1.0, "champion_latency_ms": 2.0, "agreed": mine == other, "review_probability": probability,
+        "latency_ms": 1.0, "champion_latency_ms": 2.0, "agreed": mine == other, "review": review.review,
+        "review_probability": review.probability,
     }  # fmt: skip
 
 
+def drawn(count: int, share: float = 0.1, *, audited: bool = True) -> list[str]:
+    """Tickets that the audit draws, or does not."""
+    wanted = "audit" if audited else "unsolicited"
+    ids = (f"t{i}" for i in range(100_000))
+    return list(islice((t for t in ids if sample(t, flagged=False, audit_share=share).review == wanted), count))
+
+
 def test_labels_are_weighed_by_how_probable_their_review_was() -> None:
+    audited, others = drawn(1), drawn(9, audited=False)
     pairs = [
         pair("a", "anomaly", "anomaly"),
-        pair("b", "anomaly", "normal", 0.1),
-        pair("c", "normal", "normal", 0.1),
+        pair(audited[0], "anomaly", "normal"),
+        *(pair(t, "normal", "normal") for t in others),
     ]
-    found = shadow_evidence("anomaly", pairs, {"a": 1.0, "b": 0.0}, hours=1.0)
-    assert (found.pairs, found.agreed, found.challenger_flagged, found.champion_flagged) == (3, 2, 2, 1)
+    found = shadow_evidence("anomaly", pairs, {"a": 1.0, audited[0]: 0.0}, hours=1.0)
+    assert (found.pairs, found.agreed, found.challenger_flagged, found.champion_flagged) == (11, 10, 2, 1)
     assert found.shift == pytest.approx(0.1)
     assert found.loss is not None
     assert (found.loss.n, found.loss.champion) == (2, 0.0)
     assert found.loss.challenger == pytest.approx(10 / 11), "the audited ticket stands for ten"
     assert found.loss.low <= found.loss.challenger <= found.loss.high
+
+
+def test_verdicts_that_nobody_asked_for_stand_for_nobody() -> None:
+    asked = [pair(f"f{i}", "anomaly", "anomaly", 0.01) for i in range(40)]
+    odd = drawn(406, 0.01, audited=False)
+    pairs = [*asked, *(pair(t, "normal", "normal", 0.01) for t in odd[:400])]
+    # Six tickets that somebody judged without being asked; the challenger is wrong about them.
+    pairs += [pair(t, "anomaly", "normal", 0.01) for t in odd[400:]]
+    labels = {f"f{i}": 1.0 for i in range(40)} | dict.fromkeys(odd[400:], 0.0)
+    found = shadow_evidence("anomaly", pairs, labels, hours=30.0, promised_share=0.1)
+    assert found.loss is not None
+    assert (found.loss.n, found.loss.challenger, found.loss.champion) == (40, 0.0, 0.0)
+    assert judge_shadow(found, POLICY).action == "promote"
+
+
+def test_a_ticket_that_was_flagged_at_another_stage_is_asked_about_whatever_the_audit_draws() -> None:
+    tickets = drawn(40, 0.01, audited=False)
+    created = [pair(t, "anomaly" if i % 2 else "normal", "normal", 0.01) for i, t in enumerate(tickets)]
+    ended = [pair(t, "anomaly", "anomaly", 0.01) for t in tickets]
+    found = shadow_evidence("anomaly", [*created, *ended], dict.fromkeys(tickets, 1.0), hours=30.0)
+    assert found.loss is not None
+    assert (found.loss.n, found.loss.challenger, found.loss.champion) == (40, 0.25, 0.5)
+    # Both pairs of a ticket hang on one verdict: 40 cases of a difference of 0 or 1/2, not 80 of 0 or 1.
+    assert found.loss.high - found.loss.low == pytest.approx(2 * 1.96 * 0.25 / np.sqrt(40), rel=0.05)
 
 
 def test_answers_that_are_no_numbers_count_as_failed() -> None:

@@ -69,6 +69,7 @@ class TicketShadow:
             "anomaly_type": verdict.anomaly_type or None,
             "statistics_sequence": answer.statistics_sequence,
             "latency_ms": latency_ms,
+            "review": sampled.review,
             "review_probability": sampled.probability,
             "champion_version": answer.model_version,
             "champion_decision": "anomaly" if answer.is_anomaly else "normal",
