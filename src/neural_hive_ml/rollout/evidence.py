@@ -20,7 +20,7 @@ _Z: Final = 1.96
 
 @dataclass(frozen=True, slots=True)
 class PairedLoss:
-    """Mean loss of both on the same `n` labelled tickets; `low` and `high` bound the challenger's minus the champion's, 95 %.
+    """Mean loss of both on the same `n` labelled tickets; `low`, `high` bound the challenger's minus the champion's (95 %).
 
     Detector: share of wrong verdicts, weighted as live quality is (`quality_detector`). Durations: mean |log error|.
     """
