@@ -227,7 +227,7 @@ def prediction_log(settings: Settings, metrics: "PredictingMetrics", clock: Cloc
 def guard_agents(settings: Settings) -> "GuardAgents":
     """Wire the guard-agents service; imports no trainer and no mlflow."""
     from neural_hive_ml.bootstrap_events import event_desk, event_readers
-    from neural_hive_ml.bootstrap_streams import open_broker, ticket_readers
+    from neural_hive_ml.bootstrap_streams import open_broker, open_hands, ticket_readers
     from neural_hive_ml.observability.derived import StateDerivedCollector
     from neural_hive_ml.observability.metrics import guard_agents_metrics
     from neural_hive_ml.serving.guard_agents.app import GuardAgents
@@ -261,8 +261,9 @@ def guard_agents(settings: Settings) -> "GuardAgents":
     sink = desk.results.of_tickets if verdicts is None else in_turn(verdicts.sink, desk.results.of_tickets)
     readers: tuple[Background, ...] = (queue, desk.results) if log is None else (queue, desk.results, log)
     if broker is not None:
-        readers += ticket_readers(settings, broker, scoring, metrics, lambda: open_state(settings), sink)
-        readers += event_readers(settings, broker, desk)
+        hands = open_hands(settings)
+        readers += ticket_readers(settings, broker, scoring, metrics, lambda: open_state(settings), sink, hands)
+        readers += event_readers(settings, broker, desk, hands)
     return GuardAgents(
         scoring,
         metrics,

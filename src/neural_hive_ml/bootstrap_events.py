@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neural_hive_ml.bootstrap_streams import ConsumedStream, consumed_streams
+from neural_hive_ml.bootstrap_streams import ConsumedStream, consumed_streams, watched_worker
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.redis_client import redis_client
 from neural_hive_ml.settings import Settings
+from neural_hive_ml.streams.in_hand import Hands
 from neural_hive_ml.streams.port import Broker
-from neural_hive_ml.streams.reader_name import reader_name
 from neural_hive_ml.streams.worker import StreamWorker
 
 if TYPE_CHECKING:
@@ -41,30 +41,15 @@ def event_desk(
     return EventDesk(detector, results, metrics)
 
 
-def event_readers(settings: Settings, broker: Broker, desk: "EventDesk") -> "tuple[Background, ...]":
+def event_readers(settings: Settings, broker: Broker, desk: "EventDesk", hands: Hands) -> "tuple[Background, ...]":
     """Wire the readers of the platform's event streams."""
     from neural_hive_ml.serving.guard_agents.event_stream import EventStream
 
-    group, name = settings.text("KAFKA_CONSUMER_GROUP"), reader_name(settings.data_dir)
-    metrics = desk.metrics
+    group, metrics = settings.text("KAFKA_CONSUMER_GROUP"), desk.metrics
 
     def reader(stream: ConsumedStream) -> StreamWorker:
-        label = stream.label
-
-        def count(outcome: str) -> None:
-            if outcome == "dead":
-                metrics.dead_letters.inc(label)
-
-        def show_lag(lag: int | None) -> None:
-            if lag is None:
-                metrics.stream_lag.clear(label)
-            else:
-                metrics.stream_lag.set(lag, label)
-
         handler = EventStream(desk.detector, desk.results, metrics, stream.event_type)
-        return StreamWorker(
-            broker, stream.topic, group, name, handler, SystemClock(), observe=count, show_lag=show_lag
-        )
+        return watched_worker(broker, stream.topic, group, handler, hands, metrics, stream.label)
 
     return tuple(reader(stream) for stream in consumed_streams(settings) if stream.event_type)
 

@@ -7,9 +7,10 @@ from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.features.spec import FEATURE_SET_VERSION
 from neural_hive_ml.settings import Settings
+from neural_hive_ml.streams.in_hand import Hands
 from neural_hive_ml.streams.port import Broker
 from neural_hive_ml.streams.reader_name import reader_name
-from neural_hive_ml.streams.worker import StreamWorker
+from neural_hive_ml.streams.worker import Handler, StreamWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,6 +91,45 @@ def open_broker(settings: Settings) -> Broker | None:
     return None
 
 
+def open_hands(settings: Settings) -> Hands:
+    """Name this process among readers, and say where its readers mark what they have in hand."""
+    return Hands(settings.data_dir, reader_name(settings.data_dir))
+
+
+def watched_worker(
+    broker: Broker,
+    topic: str,
+    group: str,
+    handler: Handler,
+    hands: Hands,
+    metrics: "GuardAgentsMetrics",
+    label: str,
+) -> StreamWorker:
+    """Wire a reader of a stream whose lag and dead letters are exported under a label."""
+
+    def count(outcome: str) -> None:
+        if outcome == "dead":
+            metrics.dead_letters.inc(label)
+
+    def show_lag(lag: int | None) -> None:
+        if lag is None:
+            metrics.stream_lag.clear(label)
+        else:
+            metrics.stream_lag.set(lag, label)
+
+    return StreamWorker(
+        broker,
+        topic,
+        group,
+        hands.name,
+        handler,
+        SystemClock(),
+        in_hand=hands.of(topic, group),
+        observe=count,
+        show_lag=show_lag,
+    )
+
+
 def ticket_readers(
     settings: Settings,
     broker: Broker,
@@ -97,6 +137,7 @@ def ticket_readers(
     metrics: "GuardAgentsMetrics",
     state: "Callable[[], StateStore]",
     sink: "Callable[[Sequence[Scored]], None]",
+    hands: Hands,
 ) -> "tuple[Background, ...]":
     """Wire the reader of the ticket stream and what keeps the statistics that it judges against.
 
@@ -113,20 +154,10 @@ def ticket_readers(
         raise UsageError(f"HIVE_STATISTICS={mode!r} is unknown", remedy="use live or shared")
     clock, folder = SystemClock(), FolderShelf(settings.data_dir / "statistics")
     topic, group = settings.text("KAFKA_TICKETS_TOPIC"), settings.text("KAFKA_CONSUMER_GROUP")
-    name = reader_name(settings.data_dir)
+    name = hands.name
 
     def reader(handler: TicketStream) -> StreamWorker:
-        def count(outcome: str) -> None:
-            if outcome == "dead":
-                metrics.dead_letters.inc("tickets")
-
-        def show_lag(lag: int | None) -> None:
-            if lag is None:
-                metrics.stream_lag.clear("tickets")
-            else:
-                metrics.stream_lag.set(lag, "tickets")
-
-        return StreamWorker(broker, topic, group, name, handler, clock, observe=count, show_lag=show_lag)
+        return watched_worker(broker, topic, group, handler, hands, metrics, "tickets")
 
     if mode == "live":
         publisher = Publisher(scoring.statistics, folder, seconds)
@@ -141,7 +172,8 @@ def ticket_readers(
 
     def writer() -> StreamWorker:
         handler = StatisticsWriter(Publisher(LiveStatistics(), shelf, seconds), scoring.slot)
-        return StreamWorker(broker, topic, statistics_group(group), name, handler, clock)
+        own = statistics_group(group)
+        return StreamWorker(broker, topic, own, name, handler, clock, in_hand=hands.of(topic, own))
 
     shared = SharedStatistics(scoring.statistics, shelf, state(), clock, name, writer, seconds / 2)
     return shared, reader(TicketStream(scoring, metrics, sink, learns=False))

@@ -129,8 +129,6 @@ def test_what_was_not_committed_comes_again(world: World) -> None:
         async with reading(world, broker, name="second") as consumer:
             again = await take(consumer, 2)
             assert texts(again) == ["3", "4"]
-            if world.kind != "kafka":
-                assert [m.deliveries for m in again] == [2, 2]
             await consumer.commit(again)
         async with reading(world, broker, name="third") as consumer:
             await broker.publish(world.stream, out("5"))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from tests.support.stream_reader import broker_of
 
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.errors import StoreUnavailable
+from neural_hive_ml.streams.dead_letters import listed
 from neural_hive_ml.streams.kafka import KafkaAccess, KafkaBroker
 from neural_hive_ml.streams.port import Broker, Message, Outgoing
 from neural_hive_ml.streams.redis import RedisBroker
@@ -113,6 +114,84 @@ def test_a_reader_killed_twenty_times_loses_nothing(kind: str, tmp_path: Path) -
     print(f"{kind}: {KILLS} kills, {EVENTS} events, {handled} handled, {handled - EVENTS} duplicates absorbed")  # noqa: T201
     assert done == EVENTS
     assert handled >= EVENTS
+
+
+def lines(file: Path) -> list[str]:
+    return file.read_text().split() if file.exists() else []
+
+
+async def begun(kind: str, address: str, stream: str, texts: list[str]) -> None:
+    broker = broker_of(kind, address)
+    await broker.publish(stream, [Outgoing("k", text.encode()) for text in texts])
+    await broker.close()
+
+
+async def given_up(kind: str, address: str, stream: str) -> list[tuple[str, str, int]]:
+    broker = broker_of(kind, address)
+    letters = await listed(broker, stream, 100)
+    await broker.close()
+    return [(letter.message.value.decode(), letter.reason, letter.attempts) for letter in letters]
+
+
+@pytest.mark.parametrize("kind", ["redis", pytest.param("kafka", marks=pytest.mark.slow)])
+def test_a_message_that_kills_its_reader_is_given_up_and_nothing_beside_it(kind: str, tmp_path: Path) -> None:
+    file, stream = tmp_path / "handled", f"test.{uuid4().hex[:10]}"
+    # The stand-in for Kafka is started anew for each reader: the cheaper poison is enough there.
+    poison = ["kill", "kill-settling"] if kind == "redis" else ["kill"]
+    texts = [str(i) for i in range(30)]
+    for place, text in enumerate(poison):
+        texts.insert(10 * (place + 1), text)
+    port, deaths = free_port(), 0
+
+    def serving() -> AbstractContextManager[str]:
+        return nullcontext(shared) if kind == "redis" else kafka_serving(tmp_path / "server", port)
+
+    with ExitStack() as stack:
+        if kind == "redis":
+            shared = stack.enter_context(running_redis_process(tmp_path / "server")).url
+        with serving() as address:
+            asyncio.run(begun(kind, address, stream, texts))
+        done = False
+        while not done:
+            with serving() as address, reader(kind, address, stream, file) as process:
+                give_up = time.monotonic() + 60
+                while not done and process.poll() is None:
+                    assert time.monotonic() < give_up, lines(file)
+                    time.sleep(0.05)
+                    done = count_done(file) == 30
+                deaths += not done
+        with serving() as address:
+            letters = asyncio.run(given_up(kind, address, stream))
+    assert [(text, attempts) for text, _, attempts in letters] == [(text, 5) for text in poison]
+    assert all("its reader ended with it in hand 5 times" in reason for _, reason, _ in letters)
+    assert deaths == 5 * len(poison), "a death is never anybody else's"
+    for text in poison:
+        assert lines(file).count(text) == 5
+
+
+def test_waiting_orderly_stops_and_kills_while_waiting_are_no_messages_fault(tmp_path: Path) -> None:
+    file, stream = tmp_path / "handled", f"test.{uuid4().hex[:10]}"
+    texts = ["0", "wait", "1"]
+    with running_redis_process(tmp_path / "server") as redis:
+        asyncio.run(begun("redis", redis.url, stream, texts))
+        for number in [signal.SIGTERM, signal.SIGKILL] * 4:
+            tries = lines(file).count("wait")
+            with reader("redis", redis.url, stream, file) as process:
+                give_up = time.monotonic() + 30
+                while lines(file).count("wait") < tries + 2:
+                    assert time.monotonic() < give_up
+                    time.sleep(0.02)
+                process.send_signal(number)
+                assert process.wait(15) == (0 if number == signal.SIGTERM else -number)
+        assert asyncio.run(given_up("redis", redis.url, stream)) == []
+
+        async def left() -> list[str]:
+            broker = RedisBroker(redis.url)
+            found = await broker.browse(stream, "g", 10)
+            await broker.close()
+            return [message.value.decode() for message in found]
+
+        assert asyncio.run(left()) == ["wait", "1"]
 
 
 class Collecting:

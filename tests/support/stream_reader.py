@@ -1,14 +1,19 @@
 """A reader to be killed: `python -m tests.support.stream_reader BROKER ADDRESS STREAM FILE`.
 
-Every message becomes a line of FILE as it is handled, and a row of FILE.db, one a key, when it is settled.
+Every message becomes a line of FILE as it is handled, and a row of FILE.db, one a key, when it is settled. Some do more:
+`kill` ends the process as it is handled, `kill-settling` as it is settled, `wait` finds a store that does not answer.
 """
 
 import asyncio
+import os
+import signal
 import sqlite3
 import sys
 from pathlib import Path
 
 from neural_hive_ml.clock import SystemClock
+from neural_hive_ml.errors import StoreUnavailable
+from neural_hive_ml.streams.in_hand import InHand
 from neural_hive_ml.streams.kafka import KafkaAccess, KafkaBroker
 from neural_hive_ml.streams.port import Broker, Message
 from neural_hive_ml.streams.redis import RedisBroker
@@ -26,6 +31,10 @@ class Writing:
 
     async def handle(self, message: Message) -> None:
         self.log.write(message.value + b"\n")
+        if message.value == b"kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if message.value == b"wait":
+            raise StoreUnavailable("no model yet")
         self.pending.append((message.value.decode(),))
         # As long as it takes to score.
         await asyncio.sleep(0.0005)
@@ -34,6 +43,8 @@ class Writing:
         self.pending = []
 
     async def settle(self, *, last: bool) -> bool:
+        if ("kill-settling",) in self.pending:
+            os.kill(os.getpid(), signal.SIGKILL)
         with self.db:
             self.db.executemany("INSERT OR IGNORE INTO done VALUES (?)", self.pending)
         self.pending = []
@@ -45,14 +56,14 @@ def broker_of(kind: str, address: str) -> Broker:
 
 
 async def main(kind: str, address: str, stream: str, file: str) -> None:
-    import os
-
     broker = broker_of(kind, address)
-    # Killed readers come back under names of their own, as pods do. The kills are no fault of a message.
-    pace = Pace(batch=50, idle_seconds=0.2, deliveries=1_000)
-    await StreamWorker(
-        broker, stream, "g", f"reader-{os.getpid()}", Writing(Path(file)), SystemClock(), pace
-    ).run()
+    pace = Pace(batch=50, idle_seconds=0.2)
+    # Killed readers come back under names of their own, as pods do, on the same folder.
+    name, mark = f"reader-{os.getpid()}", InHand(Path(file).with_name("in-hand"))
+    worker = StreamWorker(broker, stream, "g", name, Writing(Path(file)), SystemClock(), pace, mark)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
+    await worker.run()
+    await broker.close()
 
 
 if __name__ == "__main__":

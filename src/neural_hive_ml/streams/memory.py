@@ -1,7 +1,7 @@
 """Streams within one process: for tests, and for a demo without a broker."""
 
 import asyncio
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +18,6 @@ class _Group:
     next: int = 0
     back: deque[Message] = field(default_factory=deque)
     taken: dict[str, "MemoryConsumer"] = field(default_factory=dict)
-    given: Counter[str] = field(default_factory=Counter)
 
 
 class MemoryBroker:
@@ -97,15 +96,14 @@ class MemoryConsumer:
             group.next += len(fresh)
             messages = again + fresh
             group.taken.update({message.id: self for message in messages})
-            group.given.update(message.id for message in messages)
-            return [replace(message, deliveries=group.given[message.id]) for message in messages]
+            return messages
 
     async def commit(self, messages: Sequence[Message]) -> None:
         self._check()
         for message in messages:
             if self._group.taken.get(message.id) is not self:
                 raise Conflict(f"message {message.id} belongs to another reader", remedy="leave it to it")
-            del self._group.taken[message.id], self._group.given[message.id]
+            del self._group.taken[message.id]
 
     async def lag(self) -> int | None:
         self._check()

@@ -13,13 +13,12 @@ DEAD_LETTERS = ".dead-letters"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message: where it lies in its stream (`id`), and how often it was given out, where the broker counts that."""
+    """One message, and where it lies in its stream: its `id`, the same however often it is given out."""
 
     id: str
     key: str
     value: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
-    deliveries: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Redis Streams: consumer groups, messages of dead readers taken over, deliveries counted by the server."""
+"""Redis Streams: consumer groups, messages of dead readers taken over."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -176,8 +176,7 @@ class RedisConsumer:
         if gone:
             # Trimmed away before anybody did them.
             await self._redis.xack(self._stream, self._group, *gone)
-        messages = _messages([entry for entry in entries if entry[1]])
-        return await self._counted(messages) if start == "0" and messages else messages
+        return _messages([entry for entry in entries if entry[1]])
 
     async def _take_over(self, limit: int) -> list[Message]:
         """Take what other readers have had for too long; looked for four times in that while."""
@@ -190,15 +189,7 @@ class RedisConsumer:
         messages = _messages([entry for entry in answer[1] if entry[1]])
         if len(messages) < limit:
             self._looked_at = now
-        return await self._counted(messages) if messages else messages
-
-    async def _counted(self, messages: Sequence[Message]) -> list[Message]:
-        """Return messages with how often the server gave them out."""
-        pending = await self._redis.xpending_range(
-            self._stream, self._group, messages[0].id, messages[-1].id, len(messages), self._name
-        )
-        counts = {entry["message_id"].decode(): int(entry["times_delivered"]) for entry in pending}
-        return [Message(m.id, m.key, m.value, m.headers, counts.get(m.id, 1)) for m in messages]
+        return messages
 
     async def commit(self, messages: Sequence[Message]) -> None:
         if not messages:

@@ -2,7 +2,7 @@
 
 A store that does not answer is waited for: the batch stays with us and the stream is the buffer. A message that is
 wrong in itself goes to the dead letters at once, one that makes the handler fail after some attempts, one that ended
-several readers before it is even tried again.
+its readers several times (`in_hand`) before it is even tried again.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import structlog
 from neural_hive_ml.clock import Clock
 from neural_hive_ml.errors import Conflict, HiveError, StoreUnavailable
 from neural_hive_ml.streams.dead_letters import bury
+from neural_hive_ml.streams.in_hand import InHand
 from neural_hive_ml.streams.port import Broker, Consumer, Message
 
 Outcome = Literal["done", "dead"]
@@ -64,7 +65,7 @@ class Pace:
     batch: int = 200
     idle_seconds: float = 1.0
     attempts: int = 3
-    deliveries: int = 5
+    deaths: int = 5
     first_wait_seconds: float = 0.1
     longest_wait_seconds: float = 5.0
 
@@ -80,10 +81,12 @@ class StreamWorker:
     handler: Handler
     clock: Clock
     pace: Pace = field(default_factory=Pace)
+    in_hand: InHand = field(default_factory=InHand)
     observe: Callable[[Outcome], None] = lambda _: None
     show_lag: Callable[[int | None], None] = lambda _: None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _open: list[Message] = field(default_factory=list)
+    _suspect: str | None = None
 
     def stop(self) -> None:
         """Finish the message in hand, commit what is done, leave the group."""
@@ -91,6 +94,13 @@ class StreamWorker:
 
     async def run(self) -> None:
         """Read until stopped; connections that are lost are made again."""
+        self.in_hand.begin()
+        try:
+            await self._run()
+        finally:
+            self.in_hand.end()
+
+    async def _run(self) -> None:
         while not self._stopping.is_set():
             consumer = await self._until_it_works(
                 lambda: self.broker.consumer(self.stream, self.group, self.name), "join"
@@ -122,13 +132,33 @@ class StreamWorker:
                 continue
             wait = self.pace.first_wait_seconds
             for message in messages:
-                outcome = await self._do(message)
-                if outcome is None:
+                if not await self._take(consumer, message):
                     break
-                self.observe(outcome)
-                self._open.append(message)
             await self._commit(consumer)
         await self._commit(consumer)
+
+    async def _take(self, consumer: Consumer, message: Message) -> bool:
+        """Do a message, a suspect apart from all others; False when stopped before it was done."""
+        if not self.in_hand.deaths(message.id):
+            return await self._done(message)
+        # What was done before it is settled first: it is to be settled alone too.
+        await self._commit(consumer)
+        self._suspect = message.id
+        try:
+            if not await self._done(message):
+                return False
+            await self._commit(consumer)
+        finally:
+            self._suspect = None
+        self.in_hand.acquit(message.id)
+        return True
+
+    async def _done(self, message: Message) -> bool:
+        outcome = await self._do(message)
+        if outcome is not None:
+            self.observe(outcome)
+            self._open.append(message)
+        return outcome is not None
 
     async def _commit(self, consumer: Consumer) -> None:
         """Make durable what was done since the last commit, and commit it, as far as the handler allows."""
@@ -147,7 +177,13 @@ class StreamWorker:
         return True
 
     async def _settled(self) -> bool:
-        return await self.handler.settle(last=self._stopping.is_set())
+        # A handler that publishes now and then leaves many open: what is new is what was added since the last time.
+        newest = self._open[-self.pace.batch :]
+        ids = [message.id for message in newest] if self._suspect is None else [self._suspect]
+        last = self._stopping.is_set()
+        return await self.in_hand.during(
+            ids, lambda: self.handler.settle(last=last), alone=self._suspect is not None
+        )
 
     async def _lag_or_none(self, consumer: Consumer) -> int | None:
         try:
@@ -157,13 +193,15 @@ class StreamWorker:
 
     async def _do(self, message: Message) -> Outcome | None:
         """Do one message; None when stopped before it was done."""
-        if message.deliveries > self.pace.deliveries:
-            reason = f"ended or outlasted its reader {message.deliveries - 1} times"
-            return await self._bury(message, reason, message.deliveries - 1)
+        deaths = self.in_hand.deaths(message.id)
+        if deaths >= self.pace.deaths:
+            return await self._bury(message, f"its reader ended with it in hand {deaths} times", deaths)
         failed, wait = 0, self.pace.first_wait_seconds
         while True:
             try:
-                await self.handler.handle(message)
+                await self.in_hand.during(
+                    (message.id,), lambda: self.handler.handle(message), alone=message.id == self._suspect
+                )
             except StoreUnavailable as error:
                 _log.warning("streams.handler_waits", stream=self.stream, reason=str(error), waits_s=wait)
             except HiveError as error:

@@ -1,23 +1,34 @@
 """The reader's loop over streams in memory: nothing is lost, nothing blocks, nothing is committed before it is done."""
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neural_hive_ml.clock import FixedClock
 from neural_hive_ml.errors import InvalidTicket, StoreUnavailable
 from neural_hive_ml.streams.dead_letters import listed
+from neural_hive_ml.streams.in_hand import InHand
 from neural_hive_ml.streams.memory import MemoryBroker, MemoryConsumer
 from neural_hive_ml.streams.port import Message, Outgoing
 from neural_hive_ml.streams.worker import Pace, StreamWorker
 
 PACE = Pace(batch=4, idle_seconds=0.01, first_wait_seconds=0.001, longest_wait_seconds=0.002)
 STREAM = "s"
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    """The library's default prints all variables of each frame of each error: most of this module's time."""
+    with structlog.testing.capture_logs():
+        yield
 
 
 @dataclass
@@ -28,6 +39,7 @@ class Doing:
     settle_faults: list[Exception] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
     durable: list[str] = field(default_factory=list)
+    settled: list[list[str]] = field(default_factory=list)
     seen: Counter[str] = field(default_factory=Counter)
     after: Callable[[str], None] = lambda _: None
 
@@ -45,6 +57,8 @@ class Doing:
     async def settle(self, *, last: bool) -> bool:
         if self.settle_faults:
             raise self.settle_faults.pop(0)
+        if self.pending:
+            self.settled.append(self.pending)
         self.durable += self.pending
         self.pending = []
         return True
@@ -55,10 +69,14 @@ def worker(broker: MemoryBroker, doing: Doing, **changes: object) -> StreamWorke
 
 
 async def drained(
-    broker: MemoryBroker, texts: Sequence[str], doing: Doing, until: Callable[[], Awaitable[bool]]
+    broker: MemoryBroker,
+    texts: Sequence[str],
+    doing: Doing,
+    until: Callable[[], Awaitable[bool]],
+    **changes: object,
 ) -> StreamWorker:
     await broker.publish(STREAM, [Outgoing("k", text.encode()) for text in texts])
-    reader = worker(broker, doing)
+    reader = worker(broker, doing, **changes)
     task = asyncio.create_task(reader.run())
     async with asyncio.timeout(10):
         while not await until():
@@ -133,22 +151,39 @@ def test_a_store_that_does_not_answer_is_waited_for() -> None:
     asyncio.run(scenario())
 
 
-def test_a_message_that_ended_several_readers_is_not_tried_again() -> None:
+def test_a_message_that_ended_several_readers_is_not_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "in-hand"
+    path.with_suffix(".suspects").write_text(json.dumps({"0": PACE.deaths, "1": PACE.deaths - 1}))
+
     async def scenario() -> None:
         broker, doing = MemoryBroker(), Doing()
-        await broker.publish(STREAM, [Outgoing("k", b"killer")])
-        for i in range(PACE.deliveries):
-            dying = await broker.consumer(STREAM, "g", f"dying-{i}")
-            assert len(await dying.receive(1, 1)) == 1
-            await dying.close()
 
         async def none_left() -> bool:
             return await left(broker) == 0
 
-        await drained(broker, ["fine"], doing, none_left)
-        assert doing.durable == ["fine"]
+        await drained(broker, ["killer", "suspect", "fine"], doing, none_left, in_hand=InHand(path))
+        assert doing.durable == ["suspect", "fine"]
         [letter] = await listed(broker, STREAM, 10)
-        assert letter.reason == "ended or outlasted its reader 5 times"
+        assert letter.message.value == b"killer"
+        assert letter.reason == "its reader ended with it in hand 5 times"
+
+    asyncio.run(scenario())
+    assert json.loads(path.with_suffix(".suspects").read_text()) == {}, "both are done with"
+
+
+def test_a_suspect_is_settled_alone(tmp_path: Path) -> None:
+    path = tmp_path / "in-hand"
+    path.with_suffix(".suspects").write_text(json.dumps({"2": 1}))
+
+    async def scenario() -> None:
+        broker, doing = MemoryBroker(), Doing()
+        texts = ["0", "1", "2", "3"]
+
+        async def none_left() -> bool:
+            return await left(broker) == 0
+
+        await drained(broker, texts, doing, none_left, in_hand=InHand(path))
+        assert doing.settled == [["0", "1"], ["2"], ["3"]]
 
     asyncio.run(scenario())
 
