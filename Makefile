@@ -55,6 +55,7 @@ bench-speed: setup-dev
 	$(BIN)/python -m benchmarks.bulk
 	$(BIN)/python -m benchmarks.parity
 	$(BIN)/python -m benchmarks.backup
+	$(BIN)/python -m benchmarks.year
 	$(BIN)/python -m benchmarks.faults
 	$(BIN)/python -m benchmarks.chaos
 	$(BIN)/python -m benchmarks.fuzz

@@ -4,7 +4,9 @@
 
 Real processes: the service, MLflow's server, Redis, the MongoDB stand-in, and the load, which is timed from when each
 request was due. A wrong version is an answer by a version that was not the champion at any moment between its request and
-itself, or whose threshold is not that version's own (half of a swap). Each fault lasts `--seconds`, then is mended.
+itself, or whose threshold is not that version's own (half of a swap). Each fault lasts `--seconds`, then is mended; "whole
+again" is how long after that the service says that it is well and its log of predictions has caught up. In the end every
+answer must be in the store (`chaos.kept`).
 """
 
 import json
@@ -15,7 +17,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import quantiles
@@ -35,11 +37,12 @@ from tests.support.small_disk import full_disk
 from tests.support.steady_load import Answered, steady_load
 from tests.support.trained import anomaly_candidate, generated_tickets
 
-from neural_hive_ml.conventions import CHAMPION
+from neural_hive_ml.conventions import CHAMPION, PREDICTIONS
 from neural_hive_ml.evaluation.verdict import Outcome, Verdict
 from neural_hive_ml.registry.mlflow_registry import MlflowRegistry
 from neural_hive_ml.registry.sign import Signer, load_signing_key
 from neural_hive_ml.scoring.packed import PackedModel
+from neural_hive_ml.state.mongo import MongoStateStore
 from neural_hive_ml.tickets.encode import encode_ticket
 
 SWAPS = 50
@@ -115,7 +118,22 @@ class World:
 
     def counted(self, reason: str) -> float:
         """Return how many versions the service refused for a reason."""
-        want = f'neural_hive_ml_model_load_errors_total{{model_name="{self.name}",reason="{reason}"}} '
+        return self._metric(
+            f'neural_hive_ml_model_load_errors_total{{model_name="{self.name}",reason="{reason}"}} '
+        )
+
+    def whole(self) -> bool:
+        """Say whether the service is well, as it says itself, and no more than a second of predictions waits."""
+        waits = self._metric('neural_hive_ml_queue_depth{queue="prediction_log"} ')
+        down = self._metric('neural_hive_ml_dependency_up{dependency="state"} ') == 0
+        return self.http.get("/health").json()["status"] == "ok" and not waits and not down
+
+    def kept(self) -> int:
+        """Return how many predictions the store holds."""
+        with closing(MongoStateStore(f"mongodb://127.0.0.1:{self.links['MongoDB'].port}", "neural_hive")) as state:
+            return state.count(PREDICTIONS)
+
+    def _metric(self, want: str) -> float:
         for line in self.http.get("/metrics").text.splitlines():
             if line.startswith(want):
                 return float(line.removeprefix(want))
@@ -176,7 +194,18 @@ def run(folder: Path, rate: float, seconds: float, say: Callable[[str], object])
                 say(f"{scenario.__name__.strip('_')} ...")
                 scenario(world, versions)
             time.sleep(1)
-    return [_row(world, got, *span) for span in world.spans]
+        answered = sum(a.status == 200 for a in got)
+        with suppress(RuntimeError):
+            until(lambda: world.kept() >= answered, 30)
+        kept = world.kept()
+    rows = [_row(world, got, *span) for span in world.spans]
+    say(f"chaos.kept: {answered:,} answers, {kept:,} predictions in the store, {max(answered - kept, 0)} lost")
+    return rows if kept >= answered else [*rows, _lost(answered, kept)]
+
+
+def _lost(answered: int, kept: int) -> Row:
+    note = f"{answered - kept} answers are not in the store"
+    return Row("chaos.kept", "all of them", answered, 0.0, 0, answered - kept, 0, 0, 0.0, 0.0, 0.0, note)
 
 
 def until(condition: Callable[[], object], seconds: float = WAIT_SECONDS) -> None:
@@ -270,17 +299,28 @@ def _stores(world: World, _: dict[str, int]) -> None:
     for which, link in world.links.items():
         for fault in faults:
             bench = f"chaos.{which.lower()}.{fault.replace(' ', '_')}"
-            with world.span(bench, f"{which} {'gone: reset, then refused' if fault == 'gone' else fault}"):
+            what = f"{which} {'gone: reset, then refused' if fault == 'gone' else fault}"
+            with world.span(bench, what) as notes:
                 link.become(fault)
                 time.sleep(world.seconds)
                 link.become("none")
-                time.sleep(world.seconds / 4)
+                notes.append(_whole_again(world))
     for which, process in world.servers.items():
-        with world.span(f"chaos.{which.lower()}.stopped", f"{which} process stopped (SIGSTOP), then going on"):
+        what = f"{which} process stopped (SIGSTOP), then going on"
+        with world.span(f"chaos.{which.lower()}.stopped", what) as notes:
             os.killpg(process.pid, signal.SIGSTOP)
             time.sleep(world.seconds)
             os.killpg(process.pid, signal.SIGCONT)
-            time.sleep(world.seconds / 4)
+            notes.append(_whole_again(world))
+
+
+def _whole_again(world: World) -> str:
+    """Wait until the service is whole and say how long that took; go on a little, so that the span shows it."""
+    began = time.monotonic()
+    until(world.whole)
+    took = time.monotonic() - began
+    time.sleep(world.seconds / 4)
+    return f"whole again after {took:.1f} s"
 
 
 def _disk(world: World, versions: dict[str, int]) -> None:
