@@ -207,6 +207,8 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting(
         "DEAD_LETTER_RETENTION_DAYS", "90", None, "days Redis keeps what was given up, replayed or not; 0: all"
     ),
+    Setting("BACKUP_DIR", "", None, "folder of the nightly backups of `hive-ml upkeep`; empty: none is taken"),
+    Setting("BACKUP_KEEP", "7", None, "newest backups in BACKUP_DIR that are kept"),
     Setting("MODEL_RETENTION_LAST", "10", None, "newest versions of each model that are kept"),
     Setting("MODEL_RETENTION_DAYS", "7", None, "days every version of a model is kept"),
     Setting("DISK_BUDGET_GIB", "0", None, "most the data folder may hold before doctor warns; 0: no limit"),

@@ -55,8 +55,9 @@ def test_everything_comes_up_and_goes_with_one_signal(tmp_path: Path, mlflow_dat
         assert str(PORTS["alertmanager"] + OFFSET) in str(known["data"]["activeAlertmanagers"])
         scheduled = (tmp_path / "up" / "training-job.log").read_text()
         assert re.search(r"next training: \d{4}-\d\d-\d\dT02:00:00.000Z", scheduled), scheduled
+        assert "rollout-check" in (tmp_path / "up" / "upkeep.log").read_text()
         children = children_of(process.pid)
-        assert len(children) >= 9
+        assert len(children) >= 10
         # A second one says which port is taken, and touches nothing.
         again = subprocess.run(
             [sys.executable, "-m", "neural_hive_ml", "up", "--port-offset", str(OFFSET)],

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predictions": ("predictions", "Put predictions of the past on record, before going live."),
     "feedback": ("feedback", "Carry human verdicts in and out."),
     "data": ("data", "Retention and erasure: prune what is old, purge a person's data."),
+    "upkeep": ("upkeep", "Retention, backups, ClickHouse's copy, rollouts: by the clock."),
     "models": ("models", "List, inspect, compare, promote and roll back registered models."),
     "quality": ("quality", "Measure live quality from outcomes and verdicts; show it."),
     "drift": ("drift", "Check drift of the champions, show it, renew a reference."),

@@ -17,6 +17,7 @@ from neural_hive_ml.slo.pages import RUNBOOKS, runbook_index, sections
 from neural_hive_ml.slo.prometheus_config import compose_config
 from neural_hive_ml.slo.rules import operator_files, rule_files
 from neural_hive_ml.slo.spec import load_objectives
+from neural_hive_ml.upkeep.cronjobs import cronjobs
 
 
 def _slo() -> Mapping[str, str]:
@@ -27,6 +28,7 @@ def _slo() -> Mapping[str, str]:
         "alertmanager/alertmanager.yml": alertmanager_config(),
         "prometheus/prometheus.yml": compose_config(),
         **dashboard_files(objectives),
+        **cronjobs(),
     }
 
 

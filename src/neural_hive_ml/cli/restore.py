@@ -10,7 +10,8 @@ import click
 from neural_hive_ml.bootstrap import describe, open_ledger, open_state, open_tickets
 from neural_hive_ml.clock import iso
 from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_OK
-from neural_hive_ml.settings import load_settings
+from neural_hive_ml.ledger.anchor import HeadFile
+from neural_hive_ml.settings import Settings, load_settings
 from neural_hive_ml.upkeep.archive import opened
 from neural_hive_ml.upkeep.restore import Elsewhere, restore
 
@@ -38,6 +39,7 @@ def restore_command(source: Path, as_json: bool) -> int:
                 stack.enter_context(closing(open_tickets(settings))),
             )
         done = restore(folder, settings.data_dir, elsewhere=elsewhere, say=lambda part: click.echo(part, err=True))
+    _anchor(settings)
     with closing(open_state(settings)) as state:
         verified = open_ledger(settings, state).verify()
     manifest, seconds = done.manifest, perf_counter() - began
@@ -65,3 +67,15 @@ def restore_command(source: Path, as_json: bool) -> int:
         click.echo(f"ledger: {verified.events:,} events, {'; '.join(verified.faults) or verified.standing}")
         click.echo("next: hive-ml doctor")
     return EXIT_OK if verified.intact else EXIT_FAILURE
+
+
+def _anchor(settings: Settings) -> None:
+    """Take the heads of the backup where LEDGER_ANCHOR_DIR, elsewhere, knows none or older ones."""
+    restored, anchors = settings.data_dir / "ledger", Path(settings.text("LEDGER_ANCHOR_DIR"))
+    if anchors.resolve() == restored.resolve():
+        return
+    for path in sorted(restored.glob("ledger-*.head.json")):
+        chain = path.name.removeprefix("ledger-").removesuffix(".head.json")
+        head = HeadFile(restored).read(chain)
+        if head is not None:
+            HeadFile(anchors).write(head)

@@ -31,8 +31,8 @@ _READY_SECONDS = 90.0
 @click.option("--without", multiple=True, metavar="PART", help="Leave a part out; may be repeated.")
 @click.option("--port-offset", type=click.IntRange(0, 50_000), default=0, help="Added to every port.")
 def up_command(without: tuple[str, ...], port_offset: int) -> int:
-    """Run MLflow's page, the services, the console, the drift job, the weekly training and, where installed, Prometheus
-    and Alertmanager.
+    """Run MLflow's page, the services, the console, the drift job, the weekly training, upkeep (rollouts, retention,
+    backups) and, where installed, Prometheus and Alertmanager.
 
     All listen on loopback only. Logs are in the data folder. Ctrl-C (or SIGTERM) ends everything; the exit code is
     1 when some part ended by itself.
@@ -98,6 +98,7 @@ def parts_of(settings: Settings, folder: Path, offset: int) -> list[Part]:
     parts.append(Part("console", command, url, url, environment))
     parts.append(Part("drift-job", (*us, "retraining", "run"), environment=environment))
     parts.append(Part("training-job", (*us, "retraining", "weekly"), environment=environment))
+    parts.append(Part("upkeep", (*us, "upkeep", "loop"), environment=environment))
     alerting = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
     if alerting:
         parts.append(_alertmanager(alerting, folder, ports))

@@ -5,9 +5,11 @@ artifacts they name (again where one went meanwhile), the tickets' catalog befor
 files from being swept).
 """
 
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +30,7 @@ from neural_hive_ml.upkeep.sqlite_copy import copy_database
 Say = Callable[[str], None]
 _PAGE: Final = 2_000
 _TRIES: Final = 3
+_NIGHTLY: Final = re.compile(r"hive-\d{8}T\d{6}Z\.tar\.gz")
 
 
 def back_up(
@@ -35,6 +38,7 @@ def back_up(
     target: Path,
     *,
     made_at_ms: int,
+    heads: Path | None = None,
     state: StateStore | None = None,
     tickets: TicketStore | None = None,
     say: Say = lambda _: None,
@@ -42,7 +46,7 @@ def back_up(
     """Back a data folder up into a new folder or tar; return what is in it.
 
     `state` and `tickets` are given where they lie elsewhere (MongoDB): they are copied record by record into embedded
-    stores, so that every backup reads the same.
+    stores, so that every backup reads the same. `heads` is the folder of the ledger's heads, where that lies elsewhere.
 
     Raises
     ------
@@ -52,7 +56,7 @@ def back_up(
         When a store does not answer.
     """
     with building(target) as folder:
-        _copy_tree(data_dir / "ledger", folder / "ledger")
+        _copy_tree(heads or data_dir / "ledger", folder / "ledger")
         say("state")
         if state is not None:
             copy_state(state, folder / "state.db")
@@ -184,3 +188,21 @@ def _leave_one_file(database: Path) -> None:
 
     with closing(sqlite3.connect(database)) as db:
         db.execute("PRAGMA journal_mode=DELETE")
+
+
+def keep_newest(folder: Path, keep: int) -> list[Path]:
+    """Delete all but the newest so many backups of a folder whose names `nightly_name` made; return what went."""
+    made = sorted(path for path in folder.glob("hive-*.tar.gz") if _NIGHTLY.fullmatch(path.name))
+    gone = made[: max(len(made) - max(keep, 1), 0)]
+    for path in gone:
+        path.unlink()
+    return gone
+
+
+def nightly_name(made_at_ms: int) -> str:
+    """Return the name of a backup among others; names sort as their moments do.
+
+    >>> nightly_name(1385856000000)
+    'hive-20131201T000000Z.tar.gz'
+    """
+    return f"hive-{datetime.fromtimestamp(made_at_ms / 1000, UTC):%Y%m%dT%H%M%SZ}.tar.gz"

@@ -10,7 +10,7 @@ from neural_hive_ml.settings_table import TABLE
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8"))
-JOBS = ("drift-job", "training-job")
+JOBS = ("drift-job", "training-job", "upkeep")
 OURS = ("guard-agents", "orchestrator-dynamic", "approval-service")
 
 
@@ -96,3 +96,16 @@ def test_no_secret_has_a_value() -> None:
     for line in text.splitlines():
         if "PASSWORD:" in line or "HIVE_API_KEYS:" in line:
             assert "${" in line
+
+
+def test_streams_survive_a_restart_of_redis() -> None:
+    redis = COMPOSE["services"]["redis"]
+    assert redis["command"][1:3] == ["--appendonly", "yes"]
+    assert "redis:/data" in redis["volumes"]
+
+
+def test_upkeep_backs_up_onto_a_volume_of_its_own() -> None:
+    upkeep = COMPOSE["services"]["upkeep"]
+    assert upkeep["command"] == ["hive-ml", "upkeep", "loop"]
+    assert f"backups:{upkeep['environment']['BACKUP_DIR']}" in upkeep["volumes"]
+    assert upkeep["environment"].keys() > COMPOSE["x-settings"].keys()

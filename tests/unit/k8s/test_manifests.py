@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from neural_hive_ml.conventions import PORTS
+from neural_hive_ml.upkeep.schedule import JOBS
 
 K8S = Path(__file__).resolve().parents[3] / "k8s"
 CRDS = Path(__file__).resolve().parents[2] / "support" / "crds"
@@ -113,6 +114,21 @@ def test_jobs_run_when_the_guide_says() -> None:
         assert job["spec"]["concurrencyPolicy"] == "Forbid"
 
 
+@pytest.mark.parametrize("name", JOBS)
+def test_upkeep_is_a_cronjob_each(name: str) -> None:
+    job = one("CronJob", name)
+    assert job["spec"]["schedule"] == JOBS[name].cron
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert [*container["command"], *container["args"]] == ["hive-ml", "upkeep", "run", name]
+    folders = {v["name"]: v["value"] for v in container["env"] if "value" in v}
+    mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert folders == ({"BACKUP_DIR": mounted["backups"]} if name == "backup" else {})
+    claims = [v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if "persistentVolumeClaim" in v]
+    assert claims == (["ml-backups"] if name == "backup" else [])
+    assert not claims or one("PersistentVolumeClaim", claims[0])
+
+
 def test_names_are_those_of_the_guides_kubectl_commands() -> None:
     deployment = one("Deployment", "orchestrator-dynamic")
     assert deployment["metadata"]["namespace"] == "neural-hive-orchestration"
@@ -180,7 +196,7 @@ def test_kustomize_builds_what_is_applied(folder: str) -> None:
     built = subprocess.run(["kubectl", "kustomize", str(K8S / folder)], capture_output=True, text=True, check=True)
     kinds = [d["kind"] for d in yaml.safe_load_all(built.stdout)]
     assert kinds.count("Deployment") == 4
-    assert kinds.count("CronJob") == 2
+    assert kinds.count("CronJob") == 2 + len(JOBS)
     assert kinds.count("HorizontalPodAutoscaler") == (folder != ".")
 
 

@@ -1,0 +1,125 @@
+"""The jobs of `schedule` as Kubernetes CronJobs: a generated file."""
+
+from typing import Final
+
+from neural_hive_ml import __version__
+from neural_hive_ml.upkeep.schedule import JOBS, Job
+
+PATH: Final = "k8s/jobs/upkeep-cronjobs.yaml"
+_BACKUPS: Final = "/backups"
+_HEAD: Final = """\
+# Written by `hive-ml generate` from upkeep/schedule.py: what keeps the system's stores in order, day by day.
+"""
+_CLAIM: Final = """\
+---
+# The nightly backups; copy them off the cluster too.
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: ml-backups
+  namespace: neural-hive-ml
+spec:
+  accessModes: [ReadWriteOnce]
+  resources: { requests: { storage: 20Gi } }
+"""
+_JOB: Final = """\
+---
+# {why}.
+apiVersion: batch/v1
+kind: CronJob
+metadata:
+  name: {name}
+  namespace: neural-hive-ml
+  labels: {{ app: {name} }}
+spec:
+  schedule: "{cron}"
+  timeZone: Etc/UTC
+  concurrencyPolicy: Forbid
+  startingDeadlineSeconds: {deadline}
+  successfulJobsHistoryLimit: 1
+  failedJobsHistoryLimit: 3
+  jobTemplate:
+    spec:
+      backoffLimit: 1
+      activeDeadlineSeconds: {longest}
+      ttlSecondsAfterFinished: 172800
+      template:
+        metadata:
+          labels: {{ app: {name} }}
+        spec:
+          serviceAccountName: ml-training-sa
+          automountServiceAccountToken: false
+          restartPolicy: Never
+          securityContext:
+            runAsNonRoot: true
+            runAsUser: 10001
+            runAsGroup: 10001
+            fsGroup: 10001
+            seccompProfile: {{ type: RuntimeDefault }}
+          containers:
+            - name: {name}
+              image: ghcr.io/neural-hive/ml-training:{version}
+              command: [hive-ml]
+              args: [upkeep, run, {name}]
+              envFrom:
+                - configMapRef: {{ name: ml-settings }}
+              env:
+                - name: MONGODB_URI
+                  valueFrom: {{ secretKeyRef: {{ name: ml-training-secrets, key: mongodb_uri }} }}
+                - name: MLFLOW_TRACKING_URI
+                  valueFrom: {{ secretKeyRef: {{ name: ml-training-secrets, key: mlflow_tracking_uri }} }}
+                - name: MLFLOW_TRACKING_USERNAME
+                  valueFrom: {{ secretKeyRef: {{ name: ml-mlflow-client, key: username, optional: true }} }}
+                - name: MLFLOW_TRACKING_PASSWORD
+                  valueFrom: {{ secretKeyRef: {{ name: ml-mlflow-client, key: password, optional: true }} }}
+                - name: CLICKHOUSE_HOST
+                  valueFrom: {{ configMapKeyRef: {{ name: ml-training-config, key: clickhouse_host }} }}
+                - name: CLICKHOUSE_USER
+                  valueFrom: {{ secretKeyRef: {{ name: ml-training-secrets, key: clickhouse_user, optional: true }} }}
+                - name: CLICKHOUSE_PASSWORD
+                  valueFrom: {{ secretKeyRef: {{ name: ml-training-secrets, key: clickhouse_password, optional: true }} }}
+                - name: HIVE_VERIFY_KEYS
+                  valueFrom: {{ secretKeyRef: {{ name: ml-training-secrets, key: verify_keys, optional: true }} }}
+                - name: ROLLOUT_WEBHOOK_URL
+                  valueFrom: {{ secretKeyRef: {{ name: ml-training-secrets, key: rollout_webhook_url, optional: true }} }}
+{setting}\
+              resources:
+                requests: {{ cpu: 200m, memory: 512Mi }}
+                limits: {{ cpu: "1", memory: 2Gi }}
+              securityContext:
+                allowPrivilegeEscalation: false
+                readOnlyRootFilesystem: true
+                capabilities: {{ drop: [ALL] }}
+              volumeMounts:
+                - {{ name: data, mountPath: /var/lib/neural-hive-ml }}
+                - {{ name: tmp, mountPath: /tmp }}
+{mount}\
+          volumes:
+            - {{ name: data, emptyDir: {{ sizeLimit: 4Gi }} }}
+            - {{ name: tmp, emptyDir: {{ sizeLimit: 4Gi }} }}
+{volume}"""
+
+
+def cronjobs() -> dict[str, str]:
+    """Return the file: path -> text."""
+    return {PATH: _HEAD + "".join(_manifest(job) for job in JOBS.values()) + _CLAIM}
+
+
+def _manifest(job: Job) -> str:
+    keeps = job.name == "backup"
+    return _JOB.format(
+        why=job.why[0].upper() + job.why[1:],
+        name=job.name,
+        cron=job.cron,
+        version=__version__,
+        # A look that comes late is worth nothing once the next one is due.
+        deadline=min(3_600, job.period_ms // 2_000),
+        longest=max(job.period_ms // 1_000 // 4, 840),
+        setting=f"                - {{ name: BACKUP_DIR, value: {_BACKUPS} }}\n" if keeps else "",
+        mount=f"                - {{ name: backups, mountPath: {_BACKUPS} }}\n" if keeps else "",
+        volume=(
+            "            - name: backups\n              persistentVolumeClaim: { claimName: ml-backups }\n"
+            if keeps
+            else ""
+        ),
+    )
