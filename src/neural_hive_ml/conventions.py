@@ -94,6 +94,29 @@ FAMILY_CHOICES: Final = "model_family_choices"
 ROLLOUTS: Final = "ml_rollout_decisions"
 ROLLOUT_CHECKS: Final = "ml_rollout_checks"
 ANNOUNCEMENTS: Final = "ml_announcements"
+# All that hold records of operational state: in MongoDB, each needs its indexes.
+STATE_COLLECTIONS: Final = (
+    QUARANTINE,
+    PREDICTIONS,
+    SHADOW_PREDICTIONS,
+    THREATS,
+    OUTCOMES,
+    VERDICTS,
+    DRIFT_RECORDS,
+    RETRAINING_EVENTS,
+    FEATURE_BASELINES,
+    MODEL_QUALITY,
+    JOB_RUNS,
+    RETRAINING_CLAIMS,
+    RETRAINING_CONTROL,
+    LEDGER,
+    ERASED_TICKETS,
+    ALIAS_RECORDS,
+    FAMILY_CHOICES,
+    ROLLOUTS,
+    ROLLOUT_CHECKS,
+    ANNOUNCEMENTS,
+)
 
 # Who acts on behalf of nobody. What anybody else decided, automation does not undo.
 RETRAINING_ACTOR: Final = "retraining-policy"

@@ -27,7 +27,13 @@ _MIGRATIONS = (
     CREATE INDEX records_by_ticket ON records (collection, json_extract(document, '$."ticket_id"'), at_ms, key)
         WHERE json_extract(document, '$."ticket_id"') IS NOT NULL
     """,
+    # Looked up with every decision that may be told twice.
+    """
+    CREATE INDEX records_by_subject ON records (collection, json_extract(document, '$."subject"'), at_ms, key)
+        WHERE json_extract(document, '$."subject"') IS NOT NULL
+    """,
 )
+_INDEXED: Final = ("ticket_id", "subject")
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 _encoder = msgspec.json.Encoder(order="sorted")
 Values = list[str | int | float]
@@ -166,10 +172,10 @@ def _condition(
     parts, values = ["collection = ?"], Values([collection])
     for name, value in (where or {}).items():
         path = f'$."{name}"'
-        if name == "ticket_id" and isinstance(value, str):
+        if name in _INDEXED and isinstance(value, str):
             # Spelled as the index has it; an object's text is none of ours.
-            parts.append("""json_extract(document, '$."ticket_id"') = ?""")
-            parts.append("""json_type(document, '$."ticket_id"') = 'text'""")
+            parts.append(f"json_extract(document, '{path}') = ?")
+            parts.append(f"json_type(document, '{path}') = 'text'")
             values.append(value)
             continue
         if isinstance(value, bool):

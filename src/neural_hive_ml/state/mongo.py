@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from neural_hive_ml.conventions import LEASES
+from neural_hive_ml.conventions import LEASES, LEDGER, PREDICTIONS, STATE_COLLECTIONS, VERDICTS
 from neural_hive_ml.errors import Conflict
 from neural_hive_ml.state.mongo_client import Json, MongoDatabase, unconfirmed_by
 from neural_hive_ml.state.port import Document, Lease, Record
@@ -22,6 +22,26 @@ _BATCH: Final = 1_000
 _OWN: Final = frozenset({"_id", "_at_ms", "_digest"})
 _DUPLICATE_KEY: Final = 11000
 INDEX: Final = [("_at_ms", 1), ("_id", 1)]
+_BY_TIME: Final = tuple(name for name, _ in INDEX)
+# What is looked up with every verdict, or with every decision; without it each look reads the whole collection.
+_LOOKED_UP_BY: Final = {PREDICTIONS: "ticket_id", VERDICTS: "ticket_id", LEDGER: "subject"}
+
+
+def indexes_of(collection: str) -> dict[str, tuple[str, ...]]:
+    """Return the indexes of a collection, name to fields, that its reads rely on.
+
+    >>> indexes_of("decision_ledger")
+    {'by_time': ('_at_ms', '_id'), 'by_subject': ('subject', '_at_ms', '_id')}
+    """
+    indexes: dict[str, tuple[str, ...]] = {"by_time": _BY_TIME}
+    looked_up = _LOOKED_UP_BY.get(collection)
+    if looked_up is not None:
+        indexes[f"by_{looked_up}"] = (looked_up, *_BY_TIME)
+    return indexes
+
+
+# Every collection's: what `hive-ml doctor` looks for and `hive-ml tickets index` makes.
+INDEXES: Final = {collection: indexes_of(collection) for collection in STATE_COLLECTIONS}
 
 
 class MongoStateStore:
@@ -157,15 +177,43 @@ class MongoStateStore:
                 {"_id": lease.name, "holder": lease.holder, "token": lease.token}, {"$set": {"expires_at_ms": 0}}
             )
 
+    def missing_indexes(self) -> Sequence[str]:
+        """Return ``collection.index`` of each index that reads rely on and that is not there; O(collections).
+
+        A collection without records needs none: they are made at the first write.
+        """
+        with self._mongo.answering():
+            there = set(self._mongo.database.list_collection_names())
+            return [
+                f"{collection}.{index}"
+                for collection, indexes in INDEXES.items()
+                if collection in there
+                for index in self._missing(collection, indexes)
+            ]
+
+    def create_indexes(self) -> None:
+        """Create the missing indexes, while others read and write."""
+        for collection, index in (name.rsplit(".", 1) for name in self.missing_indexes()):
+            self._create(collection, {index: INDEXES[collection][index]})
+
+    def _missing(self, collection: str, indexes: Mapping[str, tuple[str, ...]]) -> list[str]:
+        held = self._mongo.database[collection].index_information().values()
+        keys = {tuple(name for name, _ in index["key"]) for index in held}
+        return [index for index, fields in indexes.items() if fields not in keys]
+
+    def _create(self, collection: str, indexes: Mapping[str, tuple[str, ...]]) -> None:
+        with self._mongo.answering():
+            for index, fields in indexes.items():
+                self._mongo.database[collection].create_index([(name, 1) for name in fields], name=index)
+
     def close(self) -> None:
         self._mongo.close()
 
     def _writable(self, collection: str) -> Any:
-        """Return a collection, with its index made at the first write."""
+        """Return a collection, with its indexes made at the first write."""
         held = self._mongo.database[collection]
         if collection not in self._indexed:
-            with self._mongo.answering():
-                held.create_index(INDEX, name="by_time")
+            self._create(collection, indexes_of(collection))
             self._indexed.add(collection)
         return held
 

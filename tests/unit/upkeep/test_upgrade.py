@@ -66,12 +66,13 @@ def test_nothing_is_lost_and_the_answers_are_the_same(folder: Path) -> None:
         ledger = Ledger(state, HeadFile(folder / "ledger"))
         assert ledger.verify().intact
         assert ledger.verify().events == 2
-        query = (
-            """SELECT 1 FROM records WHERE collection = 'c' AND json_extract(document, '$."ticket_id"') = 't'"""
-        )
-        with closing(sqlite3.connect(folder / "state.db")) as db:
-            plan = db.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
-        assert "records_by_ticket" in str(plan), "lookups by ticket go by the new index"
+        for field, index in (("ticket_id", "records_by_ticket"), ("subject", "records_by_subject")):
+            query = (
+                f"SELECT 1 FROM records WHERE collection = 'c' AND json_extract(document, '$.\"{field}\"') = 't'"
+            )
+            with closing(sqlite3.connect(folder / "state.db")) as db:
+                plan = db.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+            assert index in str(plan), "lookups go by the new index"
         assert state.acquire("job", "you", now_ms=10, ttl_ms=1).token == 2, "tokens go on growing"
     name = scheduling_model_name()
     slot = ModelSlot(name, FilePointerSource(folder), LastKnownGood(folder / "last-known-good"), SystemClock())
