@@ -45,9 +45,9 @@ _F1 = {
 # Half of the requests take 0.25 s or more.
 _LATENCY = latency(rate(60, 30), rate(60, 30), rate(60, 60))
 _FEEDBACK = {
-    'neural_hive_ml_reviews_requested_total{reason="flagged"}': counter((END, 10)),
-    # From one verdict in four reviews to none; the share of seven days falls slowly and rises quickly.
-    'neural_hive_ml_feedback_verdicts_total{verdict="anomaly", reason="flagged"}': rate(2.5, 0, 20),
+    'neural_hive_ml_feedback_asked{pod="a"}': level(400, 400),
+    # From one ticket in four to one in fifty.
+    'neural_hive_ml_feedback_answered{pod="a"}': level(100, 8),
 }
 # Half of the requests fail; afterwards there is so much traffic that the month comes back within its objective.
 _UPTIME = {
@@ -160,7 +160,7 @@ GONE = Scenario(
         Case("MLModelUptimeSLOUnknown", {f'{REQUESTS}{{{ROUTE}, outcome="ok"}}': level(9, None)}),
         Case(
             "MLModelFeedbackRateSLOUnknown",
-            {'neural_hive_ml_feedback_verdicts_total{verdict="anomaly", reason="flagged"}': level(9, None)},
+            {"neural_hive_ml_feedback_asked": level(9, None)},
         ),
     ),
 )

@@ -134,6 +134,8 @@ def test_a_week_of_feedback(client: httpx.Client, folder: Path) -> None:
         'neural_hive_ml_feedback_verdicts_total{reason="audit",verdict="anomaly"} 1.0',
         'neural_hive_ml_feedback_verdicts_total{reason="flagged",verdict="anomaly"} 0.0',
         "neural_hive_ml_feedback_open_reviews 18.0",
+        "neural_hive_ml_feedback_asked 20.0",
+        "neural_hive_ml_feedback_answered 2.0",
         'neural_hive_ml_dependency_up{dependency="state"} 1.0',
     ):
         assert line in page, line
@@ -211,6 +213,7 @@ def test_a_store_that_is_gone_is_unavailable_and_not_zero(tmp_path: Path) -> Non
         page = client.get("/metrics").text
         assert 'neural_hive_ml_dependency_up{dependency="state"} 0.0' in page
         assert "neural_hive_ml_feedback_open_reviews 0" not in page
+        assert "neural_hive_ml_feedback_asked 0" not in page
         assert client.get("/health/liveness").status_code == 200
         blocked._db.execute("ALTER TABLE elsewhere RENAME TO records")
         assert client.get("/health/readiness").status_code == 200

@@ -139,6 +139,7 @@ LEVELS = {
     "neural_hive_mlflow_model_f1": 0.81, "neural_hive_mlflow_model_precision": 0.86,
     "neural_hive_mlflow_model_recall": 0.77, "neural_hive_ml_quality_labels": 420,
     "neural_hive_ml_labels_overdue": 37, "neural_hive_ml_feedback_open_reviews": 64,
+    "neural_hive_ml_feedback_asked": 420, "neural_hive_ml_feedback_answered": 356,
     "neural_hive_ml_quarantined_documents": 12, "neural_hive_ml_queue_depth": 5,
     "neural_hive_ml_stream_lag_messages": 14, "neural_hive_ml_clock_ahead_seconds": 0,
     "neural_hive_ml_job_duration_seconds": 1300,

@@ -173,7 +173,7 @@ def _feedback() -> Iterator[Panel]:
     )  # fmt: skip
     yield Panel(
         "Reviews open", "stat", (Query("sum(max by (job) (neural_hive_ml_feedback_open_reviews))"),),
-        "Predictions still waiting for a verdict.", "count", 4, 7,
+        "Tickets of the last 7 days still waiting for a verdict.", "count", 4, 7,
     )  # fmt: skip
     yield Panel(
         "Feedback API", "timeseries",

@@ -45,7 +45,7 @@ class Standing:
 
     @property
     def open(self) -> int:
-        """Predictions without any verdict."""
+        """Tickets up for review without any verdict."""
         return self.rate.asked - self.rate.answered
 
 

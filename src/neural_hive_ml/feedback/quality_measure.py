@@ -60,7 +60,8 @@ def measure_detector(asked: Question, records: Sequence[Record], said: Said, out
     ends = outcomes.of(tickets)
     score = np.array([number(d, "score") for d in docs], dtype=float)
     scored, elsewhere = np.isfinite(score), judged.kinds[1]
-    answered = int(sum(t in said.resolved for t, r in zip(tickets, asks & given, strict=True) if r))
+    up = {t for t, r in zip(tickets, asks & given, strict=True) if r}
+    answered = len(up.intersection(said.resolved))
     before_end = np.array([d.get("stage") in {"created", "running"} for d in docs], dtype=bool)
     weak = ripe & before_end & np.isfinite(ends.bad)
     without, of = unaudited(judged.where(live))
@@ -81,10 +82,7 @@ def measure_detector(asked: Question, records: Sequence[Record], said: Said, out
         by_outcome={**outcome_figures(ends.bad[weak], flagged[weak].astype(float)), "labels": int(weak.sum())}
         if weak.any()
         else {},
-        feedback={
-            "asked": int((asks & given).sum()), "answered": answered,
-            "rate": answered / int((asks & given).sum()) if (asks & given).any() else None,
-        },
+        feedback={"asked": len(up), "answered": answered, "rate": answered / len(up) if up else None},
         notes=_notes(without, of),
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ WINDOW_MS: Final = WINDOW_DAYS * DAY_MS
 
 @dataclass(frozen=True, slots=True)
 class FeedbackRate:
-    """Of `asked` predictions up for review, `answered` have a verdict on their ticket.
+    """Of `asked` tickets up for review, `answered` have a verdict. A ticket that was flagged at three stages is one review.
 
     `value` is in [0, 1], None while nothing was asked; `met` compares it with `target` (inclusive), None likewise.
     """
@@ -37,14 +37,15 @@ class FeedbackRate:
 
 
 def feedback_rate(asked: Sequence[ReviewItem], judged: Collection[str], target: float) -> FeedbackRate:
-    """Return the rate over reviews, given the ids of tickets with a verdict.
+    """Return the rate over the tickets of predictions up for review, given the ids of tickets with a verdict.
 
     >>> from neural_hive_ml.feedback.review import ReviewItem
-    >>> item = ReviewItem("p1", "t1", 0, "flagged")
-    >>> feedback_rate([item, ReviewItem("p2", "t2", 0, "audit")], {"t1"}, 0.1).value
+    >>> stages = [ReviewItem("p1", "t1", 0, "flagged"), ReviewItem("p2", "t1", 9, "flagged")]
+    >>> feedback_rate([*stages, ReviewItem("p3", "t2", 0, "audit")], {"t1"}, 0.1).value
     0.5
     """
-    return FeedbackRate(len(asked), sum(item.ticket_id in judged for item in asked), target)
+    tickets = {item.ticket_id for item in asked}
+    return FeedbackRate(len(tickets), len(tickets.intersection(judged)), target)
 
 
 @dataclass(frozen=True, slots=True)

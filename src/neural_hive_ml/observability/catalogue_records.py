@@ -35,7 +35,7 @@ FEEDBACK: Final = (
     MetricSpec(
         "neural_hive_ml_feedback_verdicts_total",
         "counter",
-        "First human verdicts on predictions, by verdict and why the prediction was up for review.",
+        "First human verdicts on tickets, by verdict and why the ticket was up for review.",
         APPROVAL,
         (of.VERDICT, of.REVIEW_REASON),
         aliases=(Alias("guard_agent_false_positives_total", {}, {"verdict": "normal", "reason": "flagged"}),),
@@ -43,9 +43,23 @@ FEEDBACK: Final = (
     MetricSpec(
         "neural_hive_ml_feedback_open_reviews",
         "gauge",
-        "Predictions still waiting for a verdict.",
+        "Tickets up for review in the last 7 days that nobody has judged.",
         APPROVAL,
-        unit="predictions",
+        unit="tickets",
+    ),
+    MetricSpec(
+        "neural_hive_ml_feedback_asked",
+        "gauge",
+        "Tickets up for review in the last 7 days: flagged at any stage, or drawn by the audit.",
+        APPROVAL,
+        unit="tickets",
+    ),
+    MetricSpec(
+        "neural_hive_ml_feedback_answered",
+        "gauge",
+        "Those of the tickets up for review in the last 7 days that have a verdict.",
+        APPROVAL,
+        unit="tickets",
     ),
     MetricSpec(
         "neural_hive_mlflow_model_f1",

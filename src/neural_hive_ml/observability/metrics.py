@@ -88,6 +88,8 @@ class ApprovalMetrics(Exposed):
     request_seconds: Annotated[HistogramFamily, "neural_hive_ml_feedback_latency_seconds"]  # route
     verdicts: Annotated[CounterFamily, "neural_hive_ml_feedback_verdicts_total"]  # verdict, reason
     open_reviews: Annotated[GaugeFamily, "neural_hive_ml_feedback_open_reviews"]
+    asked: Annotated[GaugeFamily, "neural_hive_ml_feedback_asked"]
+    answered: Annotated[GaugeFamily, "neural_hive_ml_feedback_answered"]
     queue_depth: Annotated[GaugeFamily, "neural_hive_ml_queue_depth"]  # queue
     dependency_up: Annotated[GaugeFamily, "neural_hive_ml_dependency_up"]  # dependency
 

@@ -147,6 +147,15 @@ def test_the_rate_is_of_what_was_asked_in_the_week(desk: VerdictDesk) -> None:
     assert desk.standing(NOW).waiting[0].ticket_id == "t0"
 
 
+def test_a_ticket_that_was_flagged_at_three_stages_is_one_review(desk: VerdictDesk) -> None:
+    for stage in range(3):
+        predict(desk, f"p{stage}", "t", "flagged", NOW - stage)
+    predict(desk, "q", "u", "audit", NOW)
+    assert (desk.standing(NOW).rate.asked, desk.standing(NOW).open) == (2, 2)
+    desk.take("normal", author="a", at_ms=NOW, ticket_id="t")
+    assert (desk.standing(NOW).rate.value, desk.standing(NOW).open) == (0.5, 1)
+
+
 def test_all_pages_are_read(desk: VerdictDesk) -> None:
     verdicts = [Verdict(str(i), NOW + i // 3, f"t{i}", "normal", "a") for i in range(2 * PAGE + 1)]
     desk.state.insert(VERDICTS, [Record(v.verdict_id, v.at_ms, v.to_document()) for v in verdicts])

@@ -218,12 +218,17 @@ class Approval:
         )
 
     def _exposition(self) -> bytes:
+        m = self.metrics
         try:
-            self.metrics.open_reviews.set(self._recent().open)
+            standing = self._recent()
+            m.open_reviews.set(standing.open)
+            m.asked.set(standing.rate.asked)
+            m.answered.set(standing.rate.answered)
         except StoreUnavailable as error:
             # Unknown is not the last value that was known.
             log.warning("approval.store_unavailable", error=str(error))
-            self.metrics.open_reviews.clear()
+            for gauge in (m.open_reviews, m.asked, m.answered):
+                gauge.clear()
         return self.metrics.exposition()
 
     def _recent(self) -> Standing:
