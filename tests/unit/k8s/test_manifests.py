@@ -252,3 +252,20 @@ def test_every_kustomization_names_files_that_are_there() -> None:
         if document["kind"] == "Kustomization":
             for resource in document["resources"]:
                 assert (file.parent / resource).exists(), f"{file}: {resource}"
+
+
+def test_the_replicas_of_guard_agents_share_one_writer_of_the_statistics() -> None:
+    """Each would learn the part of the stream that it reads, and lose it with its emptyDir."""
+    deployment = one("Deployment", "guard-agents")
+    namespace = deployment["metadata"]["namespace"]
+    [settings] = [
+        d["data"]
+        for _, d in documents()
+        if d["kind"] == "ConfigMap" and d["metadata"] == {"name": "ml-settings", "namespace": namespace}
+    ]
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    assert {"configMapRef": {"name": "ml-settings"}} in container["envFrom"]
+    environment = settings | {e["name"]: e.get("value", "") for e in container["env"]}
+    assert deployment["spec"]["replicas"] > 1
+    assert environment["HIVE_STATISTICS"] == "shared"
+    assert environment["REDIS_URL"], "where replicas find each other's snapshots"
