@@ -172,8 +172,9 @@ def ticket_readers(
 
     def writer() -> StreamWorker:
         handler = StatisticsWriter(Publisher(LiveStatistics(), shelf, seconds), scoring.slot)
-        own = statistics_group(group)
-        return StreamWorker(broker, topic, own, name, handler, clock, in_hand=hands.of(topic, own))
+        return watched_worker(
+            broker, topic, statistics_group(group), handler, hands, metrics, "tickets_statistics"
+        )
 
     shared = SharedStatistics(scoring.statistics, shelf, state(), clock, name, writer, seconds / 2)
     return shared, reader(TicketStream(scoring, metrics, sink, learns=False))

@@ -21,6 +21,7 @@ from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.scoring.anomaly import AnomalyScorer
 from neural_hive_ml.serving.statistics_shelf import RedisShelf
 from neural_hive_ml.serving.statistics_source import LiveStatistics
+from neural_hive_ml.streams.dead_letters import listed
 from neural_hive_ml.streams.port import Outgoing
 from neural_hive_ml.streams.redis import RedisBroker
 from neural_hive_ml.tickets.columns import columns_of
@@ -57,6 +58,32 @@ def test_a_snapshot_goes_on_where_it_was_taken() -> None:
     # All of it comes again, as after a crash before the commit.
     assert [second.learn(event) for event in happened].count("duplicate") == 100
     assert_same_memory(second.current, whole.current)
+
+
+@pytest.mark.services
+@pytest.mark.xdist_group("redis")
+def test_what_is_no_ticket_is_kept_aside_once_and_the_writer_shows_its_lag(folder: Path, redis_url: str) -> None:
+    stream = f"test.{uuid4().hex[:8]}"
+    documents = [encode_ticket(as_known(e)) for e in events(later_tickets()[:20])]
+
+    async def publish() -> None:
+        broker = RedisBroker(redis_url)
+        await broker.publish(stream, [Outgoing("", value) for value in (*documents, b"no json")])
+        await broker.close()
+
+    async def given_up() -> int:
+        broker = RedisBroker(redis_url)
+        letters = await listed(broker, stream, 10)
+        await broker.close()
+        return len(letters)
+
+    asyncio.run(publish())
+    environment = {"REDIS_URL": redis_url, "KAFKA_TICKETS_TOPIC": stream, "HIVE_STATISTICS": "shared"}
+    with served(folder, KAFKA_CONSUMER_GROUP=f"g-{stream}", **environment) as (address, _):
+        for label in ("tickets", "tickets_statistics"):
+            wait_for(address, f'neural_hive_ml_stream_lag_messages{{stream="{label}"}}', 0)
+        assert metric(address, 'neural_hive_ml_dead_letters_total{stream="tickets"}') == 1
+    assert asyncio.run(given_up()) == 1
 
 
 @pytest.mark.services

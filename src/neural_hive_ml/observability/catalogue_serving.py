@@ -278,7 +278,8 @@ INPUT: Final = (
     MetricSpec(
         "neural_hive_ml_stream_lag_messages",
         "gauge",
-        "Messages of a stream not yet read by its consumer group.",
+        "Messages of a stream not yet committed by its consumer group; `tickets_statistics`: by the writer of the shared "
+        "statistics.",
         PREDICTING,
         (of.STREAM,),
         "messages",

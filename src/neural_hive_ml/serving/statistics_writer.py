@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from neural_hive_ml.clock import Clock
-from neural_hive_ml.errors import Conflict, HiveError, StoreUnavailable
+from neural_hive_ml.errors import Conflict, HiveError, InvalidTicket, StoreUnavailable
 from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.scoring.anomaly import AnomalyScorer
 from neural_hive_ml.serving.slot import ModelSlot
@@ -89,8 +89,12 @@ class StatisticsWriter:
         self.publisher.statistics.begin(Statistics.restore(loaded.artifact.model.statistics), scorer.binding)
 
     async def handle(self, message: Message) -> None:
-        """Learn what is new in one ticket document."""
-        for event in sorted(events_of(decode_ticket(message.value)), key=order_of):
+        """Learn what is new in one ticket document; what is none is left to the reader that judges, which keeps it aside."""
+        try:
+            ticket = decode_ticket(message.value)
+        except InvalidTicket:
+            return
+        for event in sorted(events_of(ticket), key=order_of):
             self.publisher.statistics.learn(event)
 
     async def settle(self, *, last: bool) -> bool:

@@ -99,6 +99,8 @@ class StreamWorker:
             await self._run()
         finally:
             self.in_hand.end()
+            # Whoever reads on says how far it is.
+            self.show_lag(None)
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
