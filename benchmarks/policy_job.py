@@ -97,21 +97,18 @@ def opened(folder: Path, by_ms: int = 0) -> Iterator[Workspace]:
         yield workspace
 
 
-def retrain(workspace: Workspace, names: Sequence[str], as_of_ms: int) -> list[TrainingOutcome]:
+def retrain(workspace: Workspace, name: str, as_of_ms: int) -> TrainingOutcome:
     """Train the quick load model through the whole flow and promote it, whatever the gate says of it: every write counts."""
-    out = []
-    for name in names:
-        asked = TrainingRequest(
-            "load", as_of_ms, window_days=31, algorithm="seasonal_mean", horizon_minutes=60, threads=1
-        )
-        (result,) = train([asked], workspace, Rules(floor_profile="relative", actor="benchmark"), lambda _: None)
-        assert result.version is not None, result.error
-        promote(
-            workspace.registry, workspace.state, result.version, actor="benchmark", reason="due",
-            at_ms=workspace.clock.now_ms(), note=noting(workspace.ledger),
-        )  # fmt: skip
-        out.append(TrainingOutcome(name, success=True, promoted=True, version=result.version.version))
-    return out
+    asked = TrainingRequest(
+        "load", as_of_ms, window_days=31, algorithm="seasonal_mean", horizon_minutes=60, threads=1
+    )
+    (result,) = train([asked], workspace, Rules(floor_profile="relative", actor="benchmark"), lambda _: None)
+    assert result.version is not None, result.error
+    promote(
+        workspace.registry, workspace.state, result.version, actor="benchmark", reason="due",
+        at_ms=workspace.clock.now_ms(), note=noting(workspace.ledger),
+    )  # fmt: skip
+    return TrainingOutcome(name, success=True, promoted=True, version=result.version.version)
 
 
 def cycle(folder: Path, *, die_at: int = 0, by_ms: int = 0) -> int:
@@ -125,7 +122,7 @@ def cycle(folder: Path, *, die_at: int = 0, by_ms: int = 0) -> int:
         )  # fmt: skip
         desk = Desk(
             workspace.tickets, workspace.state, workspace.registry, workspace.ledger, workspace.clock,
-            lambda names, as_of_ms: retrain(workspace, names, as_of_ms), Policy(),
+            lambda name, as_of_ms, _seconds: retrain(workspace, name, as_of_ms), Policy(),
         )  # fmt: skip
         run_cycle(desk, as_of_ms=DUE_MS + by_ms)
     return next(written) - 1
@@ -139,7 +136,7 @@ def prepare(folder: Path) -> Path:
             workspace.tickets.upsert(
                 t for t in sample_tickets(DUE_MS - 70 * DAY_MS, DUE_MS + DAY_MS) if t.owner == "AA"
             )
-            retrain(workspace, [NAME], TRAINED_MS)
+            retrain(workspace, NAME, TRAINED_MS)
         return 0
 
     assert run(make) == 0, "the champion could not be made"

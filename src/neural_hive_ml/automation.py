@@ -1,17 +1,23 @@
 """The retraining job wired: policy from settings, each claim answered by a training of `flow`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from neural_hive_ml.clock import HOUR_MS
-from neural_hive_ml.conventions import MODEL_TYPE_SETTINGS, RETRAINING_ACTOR, family_of
+from neural_hive_ml.clock import HOUR_MS, iso
+from neural_hive_ml.conventions import MODEL_TYPE_SETTINGS, RETRAINING_ACTOR, TRAINING_ACTOR, family_of
+from neural_hive_ml.errors import HiveError, RegistryUnavailable, StoreUnavailable
 from neural_hive_ml.feedback.quality import QualityRules
-from neural_hive_ml.flow import ModelResult, Rules, Workspace, train
+from neural_hive_ml.flow import Attend, ModelResult, Rules, Workspace, train
+from neural_hive_ml.registry.alias_record import read_record
 from neural_hive_ml.registry.family_choice import watched_names
 from neural_hive_ml.registry.sign import load_verify_keys
-from neural_hive_ml.retraining.control import pause_of
+from neural_hive_ml.retraining.attempt import answer
+from neural_hive_ml.retraining.claims import Claim, claim
+from neural_hive_ml.retraining.control import pause_of, paused_until
 from neural_hive_ml.retraining.deadline import deadline
-from neural_hive_ml.retraining.events import TrainingOutcome
-from neural_hive_ml.retraining.job import Desk
+from neural_hive_ml.retraining.events import TrainingOutcome, record_retraining
+from neural_hive_ml.retraining.job import TRAIN_SECONDS, Desk
+from neural_hive_ml.retraining.lease import PATIENCE_SECONDS, sole_run
 from neural_hive_ml.retraining.policy import Policy
 from neural_hive_ml.rollout.announce import send_waiting
 from neural_hive_ml.rollout.check import Checked, check
@@ -22,16 +28,16 @@ from neural_hive_ml.rollout.webhook import Webhook
 from neural_hive_ml.settings import Settings
 from neural_hive_ml.slo.spec import load_objectives
 from neural_hive_ml.state.port import StateStore
-from neural_hive_ml.training.request import TrainingRequest
+from neural_hive_ml.training.request import TrainingRequest, model_name_of
 
-# A training that takes longer than this is ended and counts as failed.
-TRAIN_SECONDS = 3600.0
+# The weekly training waits so long for the drift job, whose trainings end by then.
+_PATIENCE_SECONDS = TRAIN_SECONDS + PATIENCE_SECONDS
 
 
 def desk_of(settings: Settings, workspace: Workspace, progress: Callable[[str], None]) -> Desk:
     """Wire the job: policy from settings, training through `flow.train`."""
 
-    def retrain(names: Sequence[str], as_of_ms: int) -> Sequence[TrainingOutcome]:
+    def retrain(name: str, as_of_ms: int, seconds: float) -> TrainingOutcome:
         rules = Rules(
             floor_profile=settings.text("FLOOR_PROFILE"),
             promote_if_better=True,
@@ -39,11 +45,10 @@ def desk_of(settings: Settings, workspace: Workspace, progress: Callable[[str], 
             actor=RETRAINING_ACTOR,
             rollout=next(mode for mode in MODES if mode == settings.text("ROLLOUT_MODE")),
         )
-        requests = [_request(name, as_of_ms, settings) for name in names]
-        with deadline(TRAIN_SECONDS):
-            results = train(requests, workspace, rules, progress)
+        with deadline(seconds):
+            (result,) = train([_request(name, as_of_ms, settings)], workspace, rules, progress)
         announce(settings, workspace)
-        return [_outcome(name, result) for name, result in zip(names, results, strict=True)]
+        return _outcome(name, result)
 
     return Desk(
         tickets=workspace.tickets,
@@ -56,7 +61,7 @@ def desk_of(settings: Settings, workspace: Workspace, progress: Callable[[str], 
         quality=quality_rules(settings),
         window_hours=settings.number("DRIFT_WINDOW_HOURS"),
         progress=progress,
-        rollout=lambda: check_rollouts(settings, workspace, progress),
+        rollout=lambda: [f"{c.name}: {c.fault}" for c in check_rollouts(settings, workspace, progress) if c.fault],
         names=watched(settings, workspace.state),
     )
 
@@ -84,6 +89,80 @@ def check_rollouts(settings: Settings, workspace: Workspace, progress: Callable[
     found = check(desk)
     announce(settings, workspace)
     return found
+
+
+@contextmanager
+def scheduled(workspace: Workspace) -> Iterator[Attend]:
+    """Hold the lease of retrainings and yield what trains each model as the drift job does: claimed, limited, on record.
+
+    What is paused, or has a challenger in shadow, is held back and says so.
+
+    Raises
+    ------
+    Conflict
+        When another run is still at work after an hour.
+    """
+    state, ledger, clock = workspace.state, workspace.ledger, workspace.clock
+
+    def attend(request: TrainingRequest, attempt: Callable[[], ModelResult]) -> ModelResult:
+        name, results = model_name_of(request), list[ModelResult]()
+
+        def run() -> TrainingOutcome:
+            with deadline(TRAIN_SECONDS):
+                results.append(attempt())
+            return _outcome(name, results[0])
+
+        try:
+            hold.require()
+            why = _held_back(workspace, name)
+            held = why or claim(
+                state, name=name, trigger="schedule", at_ms=request.as_of_ms, reasons=("the weekly training",), evidence={}
+            )  # fmt: skip
+            if not isinstance(held, Claim):
+                return ModelResult(
+                    request, "held", error=held or "its weekly training at this moment was begun before"
+                )
+            outcome = answer(hold, ledger, held, run, actor=TRAINING_ACTOR)
+        except (StoreUnavailable, RegistryUnavailable) as error:
+            return ModelResult(request, "unreachable", error=str(error))
+        except HiveError as error:
+            return ModelResult(request, "failed", error=str(error))
+        return results[0] if results else ModelResult(request, "failed", error=outcome.error)
+
+    with sole_run(state, clock, patience_seconds=_PATIENCE_SECONDS) as hold:
+        yield attend
+
+
+def _held_back(workspace: Workspace, name: str) -> str:
+    until_ms = paused_until(workspace.state, workspace.clock.now_ms())
+    if until_ms is not None:
+        return f"automatic retraining is paused until {iso(until_ms)}"
+    challenger = read_record(workspace.state, name).challenger
+    return "" if challenger is None else f"version {challenger} is in shadow, and is judged first"
+
+
+def by_hand(workspace: Workspace, actor: str, progress: Callable[[str], None]) -> Attend:
+    """Return what puts each training that a person ran, and that was judged, on record beside the policy's."""
+
+    def attend(request: TrainingRequest, attempt: Callable[[], ModelResult]) -> ModelResult:
+        begun_ms = workspace.clock.now_ms()
+        result, name = attempt(), model_name_of(request)
+        if result.status != "judged":  # the person was told, and the run is on record
+            return result
+        seconds = (workspace.clock.now_ms() - begun_ms) / 1000
+        made = Claim(
+            f"{name}:manual:{request.as_of_ms}:{begun_ms}", name, request.as_of_ms, 1, "succeeded", "manual",
+            ("trained by hand",), {},
+        )  # fmt: skip
+        try:
+            record_retraining(
+                workspace.state, workspace.ledger, made, _outcome(name, result), seconds=seconds, actor=actor
+            )
+        except StoreUnavailable as error:
+            progress(f"{name}: the training could not be recorded: {error}")
+        return result
+
+    return attend
 
 
 def announce(settings: Settings, workspace: Workspace) -> None:

@@ -6,13 +6,14 @@ loop by calling `train` again. Everything outside is an argument: see `Workspace
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from neural_hive_ml.clock import DAY_MS, Clock
-from neural_hive_ml.conventions import CHAMPION, MODELS
-from neural_hive_ml.errors import Conflict, HiveError, NotEnoughData, RegistryUnavailable, StoreUnavailable
+from neural_hive_ml.clock import DAY_MS, Clock, iso
+from neural_hive_ml.conventions import AUTOMATION, CHAMPION
+from neural_hive_ml.errors import HiveError, NotEnoughData, RegistryUnavailable, StoreUnavailable
 from neural_hive_ml.evaluation.verdict import Evaluation, Outcome, Verdict
 from neural_hive_ml.family_gate import choose
 from neural_hive_ml.feedback.desk import VerdictDesk
@@ -20,10 +21,12 @@ from neural_hive_ml.feedback.labels import settled
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.registry.alias_record import read_record
 from neural_hive_ml.registry.port import ModelVersion, Registry
-from neural_hive_ml.registry.promotion import challenge, promote, reconcile
+from neural_hive_ml.registry.promotion import challenge, promote
+from neural_hive_ml.retraining.control import paused_until
 from neural_hive_ml.retraining.events import record_run
 from neural_hive_ml.rollout.announce import noting
 from neural_hive_ml.rollout.history import answered_since
+from neural_hive_ml.rollout.mend import mend
 from neural_hive_ml.rollout.start import Mode, Way, way
 from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.tickets.as_of import as_of
@@ -34,7 +37,8 @@ from neural_hive_ml.training.request import Candidate, TrainingRequest
 from neural_hive_ml.training.tuning import Tuner
 
 Progress = Callable[[str], None]
-Status = Literal["judged", "not_enough_data", "unreachable", "failed"]
+# ``held``: nothing was trained, because it must not be now.
+Status = Literal["judged", "held", "not_enough_data", "unreachable", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,15 @@ class ModelResult:
     shadow: bool = False
 
 
+# Runs one training of a request, or says why not: whoever asks for trainings claims, limits and records them here.
+Attend = Callable[[TrainingRequest, Callable[[], ModelResult]], ModelResult]
+
+
+def unattended(_request: TrainingRequest, attempt: Callable[[], ModelResult]) -> ModelResult:
+    """Train, and nothing else."""
+    return attempt()
+
+
 def read_window(tickets: TicketStore, as_of_ms: int, window_days: int) -> TicketColumns:
     """Read the tickets created in the window that ends at `as_of_ms`, as they were known then."""
     window = TicketWindow(since_ms=as_of_ms - window_days * DAY_MS, until_ms=as_of_ms)
@@ -92,41 +105,29 @@ def train(
     rules: Rules,
     progress: Progress,
     tuner: Tuner | None = None,
+    attend: Attend = unattended,
 ) -> tuple[ModelResult, ...]:
     """Train, judge, register and, where asked and deserved, promote each model; one failure stops no other.
 
-    `tuner` searches hyperparameters for the requests that ask for it. The run
+    `tuner` searches hyperparameters for the requests that ask for it; `attend` is called around each training. The run
     is on record (`job_runs`) whatever came of it, and every verdict is in the ledger.
     """
     started_ms = workspace.clock.now_ms()
     results: list[ModelResult] = []
     try:
-        _mend(workspace, started_ms, progress)
+        mend(workspace.registry, workspace.ledger, at_ms=started_ms, progress=progress)
     except (StoreUnavailable, RegistryUnavailable) as error:
         progress(f"unreachable: {error}")
         results = [ModelResult(request, "unreachable", error=str(error)) for request in requests]
     windows: dict[tuple[int, int], TicketColumns] = {}
     for request in requests[len(results) :]:
-        results.append(_attempt(windows, request, workspace, rules, progress, tuner))
+        attempt = partial(_attempt, windows, request, workspace, rules, progress, tuner)
+        results.append(attend(request, attempt))
         if results[-1].error:
             progress(f"{request.family}: {results[-1].status}: {results[-1].error}")
             _write_failure_down(results[-1], workspace, rules, progress)
     _record(results, started_ms, workspace, progress)
     return tuple(results)
-
-
-def _mend(workspace: Workspace, at_ms: int, progress: Progress) -> None:
-    """Finish moves of aliases that a death interrupted; what another process is moving is its own."""
-    for name in MODELS:
-        try:
-            mended = reconcile(
-                workspace.registry, workspace.state, (name,), at_ms=at_ms, note=noting(workspace.ledger)
-            )
-        except Conflict as error:
-            progress(f"{name}: left to who is moving it: {error}")
-            continue
-        for move in mended:
-            progress(f"{move.name}: an interrupted move was finished: {move.reason}")
 
 
 def _attempt(
@@ -218,7 +219,9 @@ def _go_live(
     """Make a winner the champion, or let it run in shadow first."""
     name, state, now_ms = version.name, workspace.state, workspace.clock.now_ms()
     answering = answered_since(state, name, now_ms - DAY_MS)
-    taken, why = way(rules.rollout, read_record(state, name), answering=answering)
+    paused = paused_until(state, now_ms) if rules.actor in AUTOMATION else None
+    held = f"automatic promotions rest until {iso(paused)}" if paused is not None else ""
+    taken, why = way(rules.rollout, read_record(state, name), answering=answering, held=held)
     reason, note = "; ".join(verdict.reasons), noting(workspace.ledger)
     if taken == "direct":
         promote(workspace.registry, state, version, actor=rules.actor, reason=reason, at_ms=now_ms, note=note)

@@ -14,6 +14,7 @@ import msgspec
 
 from neural_hive_ml.bootstrap import open_ledger, open_registry, open_state
 from neural_hive_ml.clock import SystemClock
+from neural_hive_ml.ledger.event import personal
 from neural_hive_ml.registry import promotion
 from neural_hive_ml.registry.alias_desk import AliasMove, Note
 from neural_hive_ml.registry.port import Registry
@@ -33,7 +34,11 @@ def _decision(function: Callable[..., None]) -> Callable[..., None]:
     """Add --reason, --actor and --json; the command gets them as `who`, keywords of every move, and `as_json`."""
 
     @_AS_JSON
-    @click.option("--actor", default=None, help="Who decides; default: the user of this shell.")
+    @click.option(
+        "--actor",
+        default=None,
+        help="Who decides, as the ledger keeps it; default: a digest of this shell's user.",
+    )
     @click.option("--reason", required=True, help="Why, in a sentence; kept in the ledger.")
     @functools.wraps(function)
     def command(actor: str | None, reason: str, **rest: Any) -> None:
@@ -44,10 +49,12 @@ def _decision(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _user() -> str:
+    """Return who this shell belongs to as the ledger may hold it: the records are kept for ever."""
     try:
-        return getpass.getuser()
+        user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
-        return f"uid {os.getuid()}"
+        user = f"uid {os.getuid()}"
+    return "operator " + personal(user)[:14]
 
 
 @dataclass(frozen=True, slots=True)

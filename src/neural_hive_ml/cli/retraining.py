@@ -10,6 +10,7 @@ from types import FrameType
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from neural_hive_ml.automation import desk_of, policy_of
@@ -43,7 +44,7 @@ def run_command(check_once: bool, dry_run: bool, as_of: str, as_json: bool) -> i
     live quality is lost, within cooldown and weekly budget.
 
     \b
-    Exit codes: 0 nothing to do, done, or another run is at work; 1 a retraining failed; 2 bad usage;
+    Exit codes: 0 nothing to do, done, or another run is at work; 1 a retraining or a rollback failed; 2 bad usage;
     4 a store or registry unreachable.
 
     \b
@@ -106,6 +107,7 @@ def to_json(result: CycleResult) -> dict[str, object]:
     decision = result.decision
     return {
         "held_elsewhere": result.held_elsewhere,
+        "faults": list(result.faults),
         "checked": [
             {
                 "model": c.name,
@@ -145,6 +147,8 @@ def _print(result: CycleResult, console: Console) -> None:
     Console().print(table)
     if result.decision is not None:
         console.print(f"decision: {result.decision.action} {', '.join(result.decision.models)}")
+    for fault in result.faults:
+        console.print(f"[red]{escape(fault)}[/red]")
     for o in result.outcomes:
         fate = (
             "promoted"

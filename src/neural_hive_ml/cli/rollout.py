@@ -13,7 +13,15 @@ from rich.table import Table
 from neural_hive_ml.automation import check_rollouts
 from neural_hive_ml.bootstrap import describe, open_state, open_workspace
 from neural_hive_ml.clock import SystemClock, iso
-from neural_hive_ml.conventions import ANNOUNCEMENTS, EXIT_OK, GUIDE_MODELS, MODELS, ROLLOUT_CHECKS, ROLLOUTS
+from neural_hive_ml.conventions import (
+    ANNOUNCEMENTS,
+    EXIT_FAILURE,
+    EXIT_OK,
+    GUIDE_MODELS,
+    MODELS,
+    ROLLOUT_CHECKS,
+    ROLLOUTS,
+)
 from neural_hive_ml.errors import HiveError
 from neural_hive_ml.registry.alias_record import AliasRecord, read_record
 from neural_hive_ml.rollout.check import Checked, document_of
@@ -37,7 +45,7 @@ def check_command(once: bool, as_json: bool) -> int:
     The drift job does the same at its start. What a person decided (pins, promotions, their own challengers) stands.
 
     \b
-    Exit codes: 0 looked, whatever was decided; 4 a store or registry unreachable.
+    Exit codes: 0 looked, whatever was decided; 1 a decision could not be carried out; 4 a store or registry unreachable.
 
     \b
     Example: hive-ml rollout check --once
@@ -46,8 +54,8 @@ def check_command(once: bool, as_json: bool) -> int:
     console = Console(stderr=True, highlight=False)
     console.print(describe(settings), soft_wrap=True)
     if once:
-        _look(settings, console, as_json=as_json)
-        return EXIT_OK
+        found = _look(settings, console, as_json=as_json)
+        return EXIT_FAILURE if any(one.fault for one in found) else EXIT_OK
     stop = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -75,7 +83,7 @@ def _look(settings: Settings, console: Console, *, as_json: bool) -> Sequence[Ch
         click.echo("no model has a champion yet (next: hive-ml train --promote-if-better)")
     else:
         for one in found:
-            done = " (done)" if one.done else ""
+            done = " (done)" if one.done else f" ({one.fault})" if one.fault else ""
             click.echo(f"{one.name} version {one.version}, {one.stage}: {one.decision.action}{done}")
     return found
 
@@ -114,7 +122,7 @@ def status_command(as_json: bool) -> None:
     for one in decisions:
         console.print(
             f"{one['at']}  {one['model_name']} version {one['version']}: {one['action']}: "
-            + "; ".join(map(str, one["reasons"])),
+            + "; ".join(filter(None, (str(one.get("fault") or ""), *map(str, one["reasons"])))),
             soft_wrap=True,
             highlight=False,
         )
@@ -138,5 +146,6 @@ def _standing(state: StateStore, name: str) -> dict[str, object]:
     }
     if looked is not None:
         d = looked.document
-        told |= {"last_look": f"{iso(looked.at_ms)}: {d['action']}", "why": "; ".join(map(str, d["reasons"]))}
+        why = filter(None, (str(d.get("fault") or ""), *map(str, d["reasons"])))
+        told |= {"last_look": f"{iso(looked.at_ms)}: {d['action']}", "why": "; ".join(why)}
     return told

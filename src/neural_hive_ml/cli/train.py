@@ -1,25 +1,27 @@
 """`hive-ml train` and the guide's `train_predictive_models.py`: one command, the guide's flags and ours."""
 
 import json
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import get_args
 
 import click
 from rich.console import Console
 
-from neural_hive_ml.automation import announce
+from neural_hive_ml.automation import announce, by_hand, scheduled
 from neural_hive_ml.bootstrap import describe, open_workspace
 from neural_hive_ml.cli.moments import resolve_as_of
 from neural_hive_ml.cli.training_report import exit_code, print_report, to_json
 from neural_hive_ml.cli.tuning import parse_budget, tuner_of
 from neural_hive_ml.conventions import ALGORITHMS, FAMILIES, TRAINING_ACTOR, Family
 from neural_hive_ml.errors import UsageError
-from neural_hive_ml.flow import Rules, train
+from neural_hive_ml.flow import ModelResult, Rules, Workspace, train
 from neural_hive_ml.rollout.start import MODES, Mode
 from neural_hive_ml.settings import load_settings
 from neural_hive_ml.training.families import space_of
-from neural_hive_ml.training.request import TuningBudget, requests_for
+from neural_hive_ml.training.request import TrainingRequest, TuningBudget, requests_for
 from neural_hive_ml.training.search import Value, parse_parameters
+from neural_hive_ml.training.tuning import Tuner
 
 # The order of the guide's table: the detector first, it is what the platform waits for.
 ORDER: tuple[Family, ...] = FAMILIES
@@ -158,13 +160,28 @@ def train_command(
             holidays=settings.text("LOAD_HOLIDAYS_COUNTRY"),
         )
         with tuner_of(engine, settings.data_dir, console) if tuning else nullcontext() as tuner:
-            results = train(requests, workspace, rules, lambda line: console.print(f"  {line}"), tuner)
+            results = _train(requests, workspace, rules, lambda line: console.print(f"  {line}"), tuner, rollout)
         announce(settings, workspace)
     if as_json:
         click.echo(json.dumps(to_json(results), indent=2))
     else:
         print_report(results, Console())
     return exit_code(results)
+
+
+def _train(
+    requests: Sequence[TrainingRequest],
+    workspace: Workspace,
+    rules: Rules,
+    progress: Callable[[str], None],
+    tuner: Tuner | None,
+    rollout: Mode | None,
+) -> tuple[ModelResult, ...]:
+    """Train as a person does, or (with a way to go live) as a job does: one at a time, claimed, within a pause's bounds."""
+    if rollout is None:
+        return train(requests, workspace, rules, progress, tuner, by_hand(workspace, rules.actor, progress))
+    with scheduled(workspace) as attend:
+        return train(requests, workspace, rules, progress, tuner, attend)
 
 
 def _families(model_type: str, algorithm: str | None) -> tuple[Family, ...]:

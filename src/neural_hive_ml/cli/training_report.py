@@ -11,13 +11,10 @@ from neural_hive_ml.conventions import (
     EXIT_NOT_ENOUGH_DATA,
     EXIT_OK,
     EXIT_UNREACHABLE,
-    anomaly_model_name,
-    load_model_name,
-    scheduling_model_name,
 )
 from neural_hive_ml.evaluation.verdict import Evaluation, Metric
 from neural_hive_ml.flow import ModelResult
-from neural_hive_ml.training.request import TrainingRequest
+from neural_hive_ml.training.request import model_name_of
 
 # The gravest answer wins.
 _CODES = {"unreachable": EXIT_UNREACHABLE, "failed": EXIT_FAILURE, "not_enough_data": EXIT_NOT_ENOUGH_DATA}
@@ -27,17 +24,6 @@ _ADVICE = {
     "load": "a longer window, --hyperparameter-tuning, or --floor-profile relative where counts are low",
     "scheduling": "--hyperparameter-tuning, or --floor-profile relative where durations are long",
 }
-
-
-def model_name_of(request: TrainingRequest) -> str:
-    """Return the registered name that a request trains."""
-    match request.family:
-        case "anomaly":
-            return anomaly_model_name(request.algorithm or "isolation_forest")
-        case "load":
-            return load_model_name(request.horizon_minutes or 60)
-        case "scheduling":
-            return scheduling_model_name(request.algorithm or "xgboost")
 
 
 def exit_code(results: Sequence[ModelResult]) -> int:

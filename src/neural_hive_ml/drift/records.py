@@ -14,7 +14,20 @@ def record_of(
 ) -> Record:
     """Lay a check of `name` version `version` out as a record; one a model, version and moment."""
     document = document_of(report, name=name, version=version, family=family, at_ms=at_ms, threshold=threshold)
-    return Record(f"{name}@{version}@{at_ms}", at_ms, document)
+    return Record(record_key(name, version, at_ms), at_ms, document)
+
+
+def record_key(name: str, version: int, at_ms: int) -> str:
+    """Return the key of the check of a model's version at a moment."""
+    return f"{name}@{version}@{at_ms}"
+
+
+def mark_answered(state: StateStore, key: str, *, at_ms: int) -> None:
+    """Say in a check's record, as the platform does, that a retraining answers it; once."""
+    found = state.get(DRIFT_RECORDS, key)
+    if found is not None and not found.document.get("retraining_triggered"):
+        marked = {**found.document, "retraining_triggered": True, "retraining_triggered_at": iso(at_ms)}
+        state.put(DRIFT_RECORDS, Record(key, found.at_ms, marked))
 
 
 def document_of(

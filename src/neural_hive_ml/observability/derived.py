@@ -209,7 +209,8 @@ def _read_rollouts(state: RecordReader, values: Values) -> None:
             decisions[name, action] = 0.0
     for record in state.find(ROLLOUTS):
         name = labels.MODEL.folded(str(record.document.get("model_name")))
-        key = name, labels.ROLLOUT_ACTION.folded(str(record.document.get("action")))
+        action = "failed" if record.document.get("fault") else str(record.document.get("action"))
+        key = name, labels.ROLLOUT_ACTION.folded(action)
         decisions[key] = decisions.get(key, 0.0) + 1
     for result in labels.ANNOUNCED.values:
         count = state.count(ANNOUNCEMENTS, where={"status": result})

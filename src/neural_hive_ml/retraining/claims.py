@@ -1,7 +1,7 @@
 """A trigger is claimed once: what was begun and not finished is finished by the next run, not begun again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from neural_hive_ml.conventions import RETRAINING_CLAIMS
@@ -69,12 +69,9 @@ def unfinished(state: StateStore) -> Sequence[Claim]:
 
 
 def resume(state: StateStore, held: Claim) -> Claim | None:
-    """Begin an interrupted claim again; None (and failed for good) when it was begun often enough."""
+    """Begin an interrupted claim again; None when it was begun often enough, and is to be given up."""
     if held.tries >= MOST_TRIES:
-        finish(state, held, "failed")
         return None
-    again = Claim(
-        held.key, held.name, held.at_ms, held.tries + 1, "running", held.trigger, held.reasons, held.evidence
-    )
+    again = replace(held, tries=held.tries + 1)
     state.put(RETRAINING_CLAIMS, Record(again.key, again.at_ms, again.to_document()))
     return again

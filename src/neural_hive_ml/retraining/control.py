@@ -24,6 +24,12 @@ def pause_of(state: StateStore) -> Pause | None:
     return None if record is None else Pause(**record.document)
 
 
+def paused_until(state: StateStore, now_ms: int) -> int | None:
+    """Return until when automatic retraining rests, None when it does not."""
+    pause = pause_of(state)
+    return pause.until_ms if pause is not None and pause.until_ms > now_ms else None
+
+
 def set_pause(state: StateStore, ledger: Ledger, pause: Pause, *, at_ms: int) -> None:
     """Pause (or resume, with an `until_ms` that has passed) and write the decision down."""
     document = {"until_ms": pause.until_ms, "actor": pause.actor, "reason": pause.reason}

@@ -5,13 +5,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Final
 
 from neural_hive_ml.errors import TrainingFailed
+
+_AGAIN_SECONDS: Final = 10.0
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Raise `TrainingFailed` in the block once `seconds` are over; in the main thread of a POSIX process.
+    """Raise `TrainingFailed` in the block once `seconds` are over, and again every `_AGAIN_SECONDS` until the block ends,
+    since a search may take the first one for a trial that failed; in the main thread of a POSIX process.
 
     A long call into compiled code is interrupted when it returns. In another thread there is no deadline.
     """
@@ -26,7 +30,7 @@ def deadline(seconds: float) -> Iterator[None]:
         )
 
     before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
     try:
         yield
     finally:

@@ -27,7 +27,13 @@ class TrainingOutcome:
 
 
 def record_retraining(
-    state: StateStore, ledger: Ledger, held: Claim, outcome: TrainingOutcome, *, seconds: float
+    state: StateStore,
+    ledger: Ledger,
+    held: Claim,
+    outcome: TrainingOutcome,
+    *,
+    seconds: float,
+    actor: str = RETRAINING_ACTOR,
 ) -> dict[str, Any]:
     """Write one retraining down, once a claim (a second writing after a crash replaces the first)."""
     evidence = held.evidence
@@ -56,7 +62,7 @@ def record_retraining(
         "verdict": outcome.verdict, "seconds": round(seconds, 3), "trigger": held.trigger,
         "reasons": [*outcome.reasons, *([outcome.error] if outcome.error else [])],
     }  # fmt: skip
-    ledger.append("retraining", held.name, payload, at_ms=held.at_ms, actor=RETRAINING_ACTOR, once=held.key)
+    ledger.append("retraining", held.name, payload, at_ms=held.at_ms, actor=actor, once=held.key)
     return document
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from neural_hive_ml.clock import DAY_MS, WEEK_MS
-from neural_hive_ml.conventions import DRIFT_RECORDS, MODEL_QUALITY, RETRAINING_EVENTS, VERDICTS
+from neural_hive_ml.clock import DAY_MS
+from neural_hive_ml.conventions import DRIFT_RECORDS, MODEL_QUALITY, RETRAINING_CLAIMS, RETRAINING_EVENTS, VERDICTS
+from neural_hive_ml.registry.alias_record import read_record
 from neural_hive_ml.retraining.policy import Attempt, DriftCheck, ModelSituation, QualityCheck
 from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.tickets.port import TicketStore, TicketWindow
@@ -32,12 +33,9 @@ def situation_of(
     quality = state.find(
         MODEL_QUALITY, where={"model_name": name}, until_ms=now_ms + 1, newest_first=True, limit=_CHECKS
     )
-    attempts = state.find(
-        RETRAINING_EVENTS, where={"model_name": name}, since_ms=now_ms - 2 * WEEK_MS, until_ms=now_ms + 1,
-        newest_first=True, limit=_CHECKS,
-    )  # fmt: skip
+    attempts = attempts_of(state, name, now_ms)
     # People judge tickets, so their verdicts are labels of detectors.
-    tried_ms = max((r.at_ms for r in attempts), default=trained_at_ms)
+    tried_ms = max((a.at_ms for a in attempts), default=trained_at_ms)
     labels = 0
     if name.startswith("anomaly"):
         labels = state.count(VERDICTS, since_ms=max(trained_at_ms, tried_ms), until_ms=now_ms)
@@ -45,18 +43,33 @@ def situation_of(
         name=name,
         version=version,
         trained_at_ms=trained_at_ms,
-        checks=tuple(_check(r.at_ms, r.document) for r in checks),
-        quality=tuple(_quality(r.at_ms, r.document) for r in quality),
-        attempts=tuple(
-            Attempt(r.at_ms, bool(r.document.get("success")), r.document.get("trigger") != "manual")
-            for r in attempts
-        ),
+        checks=tuple(drift_check(r.at_ms, r.document) for r in checks),
+        quality=tuple(quality_check(r.at_ms, r.document) for r in quality),
+        attempts=attempts,
         new_tickets=_count_new(tickets, trained_at_ms, now_ms, enough),
         new_labels=labels,
+        challenger=read_record(state, name).challenger,
     )
 
 
-def _check(at_ms: int, d: Mapping[str, Any]) -> DriftCheck:
+def attempts_of(state: StateStore, name: str, now_ms: int) -> tuple[Attempt, ...]:
+    """Return a model's newest retrainings until now, newest first, however long ago.
+
+    What was claimed counts from its claim on: a training that killed its process was an attempt too.
+    """
+    tried: dict[str, Attempt] = {}
+    for collection in (RETRAINING_CLAIMS, RETRAINING_EVENTS):
+        found = state.find(
+            collection, where={"model_name": name}, until_ms=now_ms + 1, newest_first=True, limit=_CHECKS
+        )
+        for r in found:
+            succeeded = bool(r.document.get("success"))
+            tried[r.key] = Attempt(r.at_ms, succeeded, r.document.get("trigger") != "manual")
+    return tuple(sorted(tried.values(), key=lambda a: -a.at_ms))
+
+
+def drift_check(at_ms: int, d: Mapping[str, Any]) -> DriftCheck:
+    """Read a check's record as the policy knows it."""
     return DriftCheck(
         at_ms,
         bool(d["drift_detected"]),
@@ -67,7 +80,8 @@ def _check(at_ms: int, d: Mapping[str, Any]) -> DriftCheck:
     )
 
 
-def _quality(at_ms: int, d: Mapping[str, Any]) -> QualityCheck:
+def quality_check(at_ms: int, d: Mapping[str, Any]) -> QualityCheck:
+    """Read a measurement's record as the policy knows it."""
     return QualityCheck(
         at_ms,
         d.get("lost"),

@@ -1,8 +1,7 @@
 """The retraining policy: a pure function of what is known to a decision with reasons.
 
-It answers, in this order: may anything run (pause)? what asks for it (drift that persists, live quality that is
-lost, age, new labels)? and is it allowed (new data, cooldown, weekly budget)? Nothing is retrained on one noisy
-check.
+It answers, in this order: what asks for it (drift that persists, live quality that is lost, age, new labels)? and is
+it allowed (no pause, nothing in shadow, new data, cooldown, weekly budget)? Nothing is retrained on one noisy check.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,7 +74,7 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class ModelSituation:
     """What is known of one model: histories newest first; `new_tickets` were created since it was trained, `new_labels`
-    given since it was trained or last tried."""
+    given since it was trained or last tried, `challenger` the version that runs in shadow."""
 
     name: str
     version: int
@@ -85,6 +84,7 @@ class ModelSituation:
     attempts: Sequence[Attempt] = ()
     new_tickets: int = 0
     new_labels: int = 0
+    challenger: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +168,8 @@ def refusal(situation: ModelSituation, policy: Policy, now_ms: int, paused_until
     """Return why an asked-for retraining must not run now, empty when it may."""
     if paused_until_ms is not None and now_ms < paused_until_ms:
         return f"an operator paused retraining for {(paused_until_ms - now_ms) / HOUR_MS:.1f} h more"
+    if situation.challenger is not None:
+        return f"version {situation.challenger} is in shadow, and is judged before another one is trained"
     if situation.new_tickets < policy.min_new_tickets:
         return f"{situation.new_tickets} new tickets since the last training, {policy.min_new_tickets} are needed"
     if situation.attempts:

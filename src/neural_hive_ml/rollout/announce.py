@@ -18,6 +18,9 @@ Send = Callable[[dict[str, Any]], str]
 _TOLD: Final = {
     "promote": ":rocket: {name}: version {version} is the champion{was}",
     "rollback": ":rewind: {name}: rolled back to version {version}{was}",
+    "rollback_failed": ":rotating_light: {name}: version {version} could not be rolled back and goes on serving",
+    "abort_failed": ":rotating_light: {name}: the shadow run of version {version} should end and could not be ended",
+    "promote_failed": ":rotating_light: {name}: version {version} is ready and could not be promoted",
     "adopt": ":warning: {name}: the champion was moved outside of this system, to version {version}{was}",
     "abort": ":octagonal_sign: {name}: the shadow run of the challenger was aborted, {previous} goes on serving",
 }
@@ -36,10 +39,15 @@ def noting(ledger: Ledger) -> Callable[[AliasMove], None]:
         once = f"{move.kind}:{move.name}:{move.token}:{move.version}"
         ledger.append(kind, move.name, payload, at_ms=move.at_ms, actor=move.actor, once=once)
         if move.kind in _TOLD:
-            document = {"status": "pending", "tries": 0, "error": "", "message": message_of(move)}
-            ledger.state.insert(ANNOUNCEMENTS, [Record(once, move.at_ms, document)])
+            announce(ledger.state, move, once)
 
     return note
+
+
+def announce(state: StateStore, move: AliasMove, once: str) -> None:
+    """Put what people should hear of into the outbox, once by that name."""
+    document = {"status": "pending", "tries": 0, "error": "", "message": message_of(move)}
+    state.insert(ANNOUNCEMENTS, [Record(once, move.at_ms, document)])
 
 
 def message_of(move: AliasMove) -> dict[str, Any]:

@@ -19,11 +19,12 @@ from neural_hive_ml.conventions import (
 )
 from neural_hive_ml.errors import ArtifactRefused, Conflict, NotFound
 from neural_hive_ml.ledger.chain import Ledger
+from neural_hive_ml.registry.alias_desk import AliasMove
 from neural_hive_ml.registry.alias_record import AliasRecord, Moved, read_record
 from neural_hive_ml.registry.port import Registry
 from neural_hive_ml.registry.promotion import challenge, promote, reconcile, rollback
 from neural_hive_ml.registry.verify import ScorerLoader
-from neural_hive_ml.rollout.announce import noting
+from neural_hive_ml.rollout.announce import announce, noting
 from neural_hive_ml.rollout.history import promised, read_champion, read_shadow
 from neural_hive_ml.rollout.policy import Decision, Policy, judge_champion, judge_shadow
 from neural_hive_ml.state.port import Record, StateStore
@@ -53,7 +54,8 @@ class Desk:
 class Checked:
     """What a check decided about one model, and whether it was carried out; `stage` is ``shadow`` or ``live``.
 
-    `version` is what the decision is about: the challenger, or the champion.
+    `version` is what the decision is about: the challenger, or the champion. `fault`: why a decision could not be carried
+    out, where a person must look.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Checked:
     version: int
     decision: Decision
     done: bool
+    fault: str = ""
 
 
 def check(desk: Desk, names: Sequence[str] = MODELS) -> tuple[Checked, ...]:
@@ -85,9 +88,12 @@ def check_model(desk: Desk, name: str) -> Checked | None:
             return None
         judged = _shadow(desk, name, record) if record.challenger is not None else _live(desk, name, record)
         return _carry_out(desk, name, record, judged)
-    except (Conflict, ArtifactRefused, NotFound) as error:
+    except Conflict as error:
         desk.progress(f"{name}: {error}")
         return Checked(name, "live", 0, Decision("wait", (str(error),)), done=False)
+    except (ArtifactRefused, NotFound) as error:
+        desk.progress(f"{name}: could not be judged: {error}")
+        return Checked(name, "live", 0, Decision("wait", (str(error),)), done=False, fault=str(error))
 
 
 def _shadow(desk: Desk, name: str, record: AliasRecord) -> Checked:
@@ -140,17 +146,61 @@ def _carry_out(desk: Desk, name: str, record: AliasRecord, judged: Checked) -> C
         told = replace(judged, decision=replace(decision, reasons=(stands, *decision.reasons)))
         _remember(desk, told)
         return told
+    key = _intend(desk, record, judged)
     try:
-        _move(desk, name, record, judged)
-    except ArtifactRefused as error:
-        if decision.action != "promote":
-            raise
-        judged = replace(judged, decision=Decision("abort", (f"cannot serve: {error}",), decision.evidence))
-        _move(desk, name, record, judged)
+        try:
+            _move(desk, name, record, judged)
+        except ArtifactRefused as error:
+            if decision.action != "promote":
+                raise
+            desk.state.delete(ROLLOUTS, [key])
+            judged = replace(judged, decision=Decision("abort", (f"cannot serve: {error}",), decision.evidence))
+            key = _intend(desk, record, judged)
+            _move(desk, name, record, judged)
+    except Conflict:  # someone else moved its aliases: the next look decides anew
+        desk.state.delete(ROLLOUTS, [key])
+        raise
+    except (ArtifactRefused, NotFound) as error:
+        failed = replace(judged, fault=f"{judged.decision.action} could not be carried out: {error}")
+        desk.state.put(ROLLOUTS, Record(key, desk.clock.now_ms(), document_of(failed)))
+        _tell_failure(desk, failed)
+        _remember(desk, failed)
+        return failed
     done = replace(judged, done=True)
-    _write_down(desk, done)
+    desk.state.put(ROLLOUTS, Record(key, desk.clock.now_ms(), document_of(done)))
     _remember(desk, done)
     return done
+
+
+def _intend(desk: Desk, record: AliasRecord, judged: Checked) -> str:
+    """Write a decision down before it is carried out, so that a death in between loses nothing; return its record's key.
+
+    Once for the aliases as they are: what could not be carried out is decided again at each look.
+    """
+    now_ms, decision = desk.clock.now_ms(), judged.decision
+    payload = {
+        "action": decision.action, "models": [judged.name], "stage": judged.stage, "version": judged.version,
+        "reasons": list(decision.reasons), "evidence": dict(decision.evidence),
+    }  # fmt: skip
+    key = f"{judged.name}:{judged.version}:{decision.action}:{record.token}"
+    desk.ledger.append("decision", judged.name, payload, at_ms=now_ms, actor=ROLLOUT_ACTOR, once=key)
+    desk.state.put(ROLLOUTS, Record(key, now_ms, document_of(judged)))
+    return key
+
+
+def _tell_failure(desk: Desk, failed: Checked) -> None:
+    """Put a failure into the ledger and the outbox, once a version: each look finds it again."""
+    now_ms, action = desk.clock.now_ms(), failed.decision.action
+    desk.progress(f"{failed.name}: {failed.fault}")
+    once = f"{action}_failed:{failed.name}:{failed.version}"
+    payload = {
+        "action": f"{action} failed", "models": [failed.name], "version": failed.version,
+        "reasons": [failed.fault, *failed.decision.reasons],
+    }  # fmt: skip
+    desk.ledger.append("decision", failed.name, payload, at_ms=now_ms, actor=ROLLOUT_ACTOR, once=once)
+    reason = "; ".join((failed.fault, *failed.decision.reasons))
+    fault = AliasMove(f"{action}_failed", failed.name, failed.version, None, ROLLOUT_ACTOR, reason, now_ms, 0)
+    announce(desk.state, fault, once)
 
 
 def _persons(moved: Moved | None) -> bool:
@@ -178,17 +228,6 @@ def _move(desk: Desk, name: str, record: AliasRecord, judged: Checked) -> None:
             )  # fmt: skip
 
 
-def _write_down(desk: Desk, judged: Checked) -> None:
-    now_ms, decision = desk.clock.now_ms(), judged.decision
-    payload = {
-        "action": decision.action, "models": [judged.name], "stage": judged.stage, "version": judged.version,
-        "reasons": list(decision.reasons), "evidence": dict(decision.evidence),
-    }  # fmt: skip
-    desk.ledger.append("decision", judged.name, payload, at_ms=now_ms, actor=ROLLOUT_ACTOR)
-    key = f"{judged.name}:{judged.version}:{decision.action}:{now_ms}"
-    desk.state.put(ROLLOUTS, Record(key, now_ms, document_of(judged)))
-
-
 def _remember(desk: Desk, judged: Checked) -> None:
     desk.state.put(ROLLOUT_CHECKS, Record(judged.name, desk.clock.now_ms(), document_of(judged)))
 
@@ -198,5 +237,5 @@ def document_of(judged: Checked) -> dict[str, object]:
     return {
         "model_name": judged.name, "stage": judged.stage, "version": judged.version,
         "action": judged.decision.action, "done": judged.done, "reasons": list(judged.decision.reasons),
-        "evidence": dict(judged.decision.evidence),
+        "evidence": dict(judged.decision.evidence), "fault": judged.fault,
     }  # fmt: skip

@@ -10,12 +10,18 @@ MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 Way = Literal["direct", "shadow", "held"]
 
 
-def way(mode: Mode, record: AliasRecord, *, answering: bool) -> tuple[Way, str]:
+def way(mode: Mode, record: AliasRecord, *, answering: bool, held: str = "") -> tuple[Way, str]:
     """Return how a winner goes live, and why.
 
-    `answering`: services have answered with this model of late, so that a shadow run would see traffic. ``held`` leaves
-    the winner registered only: a person's challenger is in shadow, and is not put aside.
+    `answering`: services have answered with this model of late, so that a shadow run would see traffic. `held`: why no
+    winner may go live now. ``held`` leaves the winner registered only: a person's challenger is in shadow, and is not put
+    aside; or promotions rest.
     """
+    taken, why = _way(mode, record, answering)
+    return ("held", held) if held and taken == "direct" else (taken, why)
+
+
+def _way(mode: Mode, record: AliasRecord, answering: bool) -> tuple[Way, str]:
     if mode == "direct":
         return "direct", "winners go live at once (direct)"
     if record.champion is None:

@@ -18,7 +18,16 @@ from neural_hive_ml.scoring.packed import PackedModel
 from neural_hive_ml.training.labels import TicketLabel
 from neural_hive_ml.training.search import Trial, Value
 
-__all__ = ["Candidate", "Figure", "Progress", "TrainingRequest", "TuningBudget", "requests_for", "silent"]
+__all__ = [
+    "Candidate",
+    "Figure",
+    "Progress",
+    "TrainingRequest",
+    "TuningBudget",
+    "model_name_of",
+    "requests_for",
+    "silent",
+]
 
 Progress = Callable[[str], None]
 
@@ -66,6 +75,17 @@ class TrainingRequest:
         if self.family == "scheduling":
             return scheduling_model_name(self.algorithm or "xgboost")
         return load_model_name(self.horizon_minutes or LOAD_HORIZONS_MINUTES[0])
+
+
+def model_name_of(request: TrainingRequest) -> str:
+    """Return the registered name that a request trains."""
+    match request.family:
+        case "anomaly":
+            return anomaly_model_name(request.algorithm or "isolation_forest")
+        case "load":
+            return load_model_name(request.horizon_minutes or 60)
+        case "scheduling":
+            return scheduling_model_name(request.algorithm or "xgboost")
 
 
 @dataclass(frozen=True, slots=True)

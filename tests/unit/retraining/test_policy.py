@@ -97,6 +97,7 @@ def test_what_retraining_did_not_cure_waits_for_a_quiet_check_or_two_cooldowns()
     ("change", "because"),
     [
         ({"new_tickets": 12}, "12 new tickets"),
+        ({"challenger": 4}, "version 4 is in shadow"),
         ({"attempts": (Attempt(NOW - 3 * HOUR_MS, success=False, automatic=False),)}, "cooldown"),
         ({"attempts": tuple(Attempt(NOW - d * DAY_MS, success=True) for d in (3, 4, 5))}, "weekly budget"),
     ],

@@ -16,6 +16,8 @@ from neural_hive_ml.conventions import (
     PREDICTIONS,
     RETRAINING_ACTOR,
     ROLLOUT_ACTOR,
+    ROLLOUT_CHECKS,
+    ROLLOUTS,
     SHADOW_PREDICTIONS,
 )
 from neural_hive_ml.errors import Conflict
@@ -26,6 +28,7 @@ from neural_hive_ml.registry.memory import MemoryRegistry
 from neural_hive_ml.registry.published import FilePointerSource
 from neural_hive_ml.rollout.announce import noting
 from neural_hive_ml.rollout.check import Checked, Desk, check_model
+from neural_hive_ml.rollout.history import given_up
 from neural_hive_ml.rollout.policy import Policy
 from neural_hive_ml.state.memory import MemoryStateStore
 from neural_hive_ml.state.port import Record
@@ -113,7 +116,7 @@ def test_a_sound_challenger_waits_and_is_then_promoted(world: World) -> None:
     assert (record.crowned.actor, record.previous) == (ROLLOUT_ACTOR, 1)
     assert world.told() == ["promote", "promote"]
     moves = [(e.kind, e.actor) for e in world.desk.ledger.about(NAME)][-2:]
-    assert moves == [("alias", ROLLOUT_ACTOR), ("decision", ROLLOUT_ACTOR)]
+    assert moves == [("decision", ROLLOUT_ACTOR), ("alias", ROLLOUT_ACTOR)]
 
 
 def test_a_flooding_challenger_is_aborted_and_the_champion_stays(world: World) -> None:
@@ -215,3 +218,60 @@ def test_a_decision_on_an_old_record_is_not_carried_out(world: World) -> None:
             at_ms=AT_MS + 2, load_scorer=LinearScorer, judged=judged,
         )  # fmt: skip
     assert world.aliases()[0] == 3
+
+
+def burning(world: World) -> None:
+    """Version 2 is the champion, flags most tickets, and is to be rolled back to version 1."""
+    world.answered(1, flagged=4, at_ms=AT_MS - HOUR_MS)
+    world.promote(2, RETRAINING_ACTOR)
+    world.answered(2, flagged=150, at_ms=AT_MS + 1)
+
+
+def test_a_rollback_that_fails_is_told_once_and_is_a_fault_at_each_look(world: World) -> None:
+    burning(world)
+    (world.registry.data_dir / "registered" / NAME / "1" / "policy.json").write_bytes(b"{}")
+    for hours in (0.5, 0.75):
+        found = world.look(hours=hours)
+        assert (found.version, found.decision.action, found.done) == (2, "rollback", False)
+        assert "rollback could not be carried out" in found.fault
+    assert world.aliases() == (2, None)
+    assert world.told()[-1] == "rollback_failed"
+    assert world.told().count("rollback_failed") == 1
+    looked = world.state.get(ROLLOUT_CHECKS, NAME)
+    assert looked is not None
+    assert "rollback could not be carried out" in looked.document["fault"]
+    decisions = [e.payload["action"] for e in world.desk.ledger.about(NAME) if e.kind == "decision"]
+    assert decisions == ["rollback", "rollback failed"]
+    (record,) = world.state.find(ROLLOUTS)
+    assert (record.document["done"], bool(record.document["fault"])) == (False, True)
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+def test_a_death_after_the_move_leaves_what_was_given_up_on_record(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    burning(world)
+    put = world.state.put
+
+    def dies(collection: str, record: Record) -> None:
+        if collection == ROLLOUTS and record.document["done"]:
+            raise Killed
+        put(collection, record)
+
+    monkeypatch.setattr(world.state, "put", dies)
+    with pytest.raises(Killed):
+        world.look(hours=0.5)
+    monkeypatch.undo()
+    assert world.aliases() == (1, None)
+    assert given_up(world.state, NAME) == {2}
+    world.answered(1, flagged=150, at_ms=AT_MS + HOUR_MS)
+    assert world.look(hours=2.0).decision.action == "keep", "nothing good to return to"
+
+
+def test_a_champion_whose_version_is_gone_is_a_fault_and_not_a_quiet_wait(world: World) -> None:
+    del world.registry._held[NAME][1]
+    found = world.look()
+    assert (found.done, bool(found.fault)) == (False, True)
