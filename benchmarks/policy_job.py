@@ -51,18 +51,21 @@ _WRITES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What became of a job killed before its write number `write`."""
+    """What became of a job killed before a write, by its number or name."""
 
-    write: int
+    write: int | str
     champion_served: bool
     finished: bool
     told: str
 
 
 class Dying:
-    """Passes everything on to a store or registry; before write number `at` the process kills itself."""
+    """Passes everything on to a store or registry; before the write `at` the process kills itself.
 
-    def __init__(self, inner: Any, written: Iterator[int], at: int) -> None:
+    A write has its number and its name, with the collection where it has one: ``put ml_retraining_events``.
+    """
+
+    def __init__(self, inner: Any, written: Iterator[int], at: int | str) -> None:
         self._inner, self._written, self._at = inner, written, at
 
     def __getattr__(self, name: str) -> Any:
@@ -71,7 +74,8 @@ class Dying:
             return found
 
         def write(*args: Any, **kwargs: Any) -> Any:
-            if next(self._written) == self._at:
+            told = f"{name} {args[0]}" if args and isinstance(args[0], str) else name
+            if self._at in {next(self._written), told}:
                 os.kill(os.getpid(), signal.SIGKILL)
             return found(*args, **kwargs)
 
@@ -111,7 +115,7 @@ def retrain(workspace: Workspace, name: str, as_of_ms: int) -> TrainingOutcome:
     return TrainingOutcome(name, success=True, promoted=True, version=result.version.version)
 
 
-def cycle(folder: Path, *, die_at: int = 0, by_ms: int = 0) -> int:
+def cycle(folder: Path, *, die_at: int | str = 0, by_ms: int = 0) -> int:
     """Run one cycle of the job; return how many writes it made."""
     written = count(1)
     with opened(folder, by_ms) as plain:
@@ -143,7 +147,7 @@ def prepare(folder: Path) -> Path:
     return folder
 
 
-def killed_everywhere(made: Path, scratch: Path, points: Sequence[int] | None = None) -> list[Trial]:
+def killed_everywhere(made: Path, scratch: Path, points: Sequence[int | str] | None = None) -> list[Trial]:
     """Kill the job before each of its writes (or those named), then run it again six hours later."""
     if points is None:
         whole = scratch / "whole"
@@ -153,7 +157,7 @@ def killed_everywhere(made: Path, scratch: Path, points: Sequence[int] | None = 
     return [_trial(made, scratch / "killed", point) for point in points]
 
 
-def _trial(made: Path, folder: Path, point: int) -> Trial:
+def _trial(made: Path, folder: Path, point: int | str) -> Trial:
     shutil.copytree(made, folder)
 
     def afterwards() -> int:
