@@ -39,15 +39,17 @@ WITH p AS (
       AND at_ms >= :now - :maturity - :window AND at_ms < :now
 ),
 v AS (
-    SELECT document ->> 'ticket_id' AS ticket, document ->> 'verdict' AS verdict,
+    SELECT document ->> 'ticket_id' AS ticket, document ->> 'verdict' AS verdict, document ->> 'key_id' AS owner,
            row_number() OVER (
-               PARTITION BY document ->> 'ticket_id', document ->> 'author' ORDER BY document ->> 'number' DESC
+               PARTITION BY document ->> 'ticket_id', document ->> 'key_id', document ->> 'author'
+               ORDER BY document ->> 'number' DESC
            ) AS newest
     FROM records WHERE collection = 'human_verdicts' AND at_ms < :now
 ),
-votes AS (
-    SELECT ticket, sum(verdict = 'anomaly') AS yes, sum(verdict = 'normal') AS no FROM v WHERE newest = 1 GROUP BY ticket
+owners AS (
+    SELECT ticket, sum(verdict = 'anomaly') - sum(verdict = 'normal') AS side FROM v WHERE newest = 1 GROUP BY ticket, owner
 ),
+votes AS (SELECT ticket, sum(side > 0) AS yes, sum(side < 0) AS no FROM owners GROUP BY ticket),
 labels AS (SELECT ticket, yes > no AS anomaly FROM votes WHERE yes <> no),
 kinds AS (
     SELECT p.*, anomaly, at_ms / 86400000 AS day,
@@ -107,11 +109,19 @@ def fill(state: EmbeddedStateStore, seed: int, share: float) -> None:
             delay = int(
                 rng.choice([HOUR_MS, 3 * DAY_MS]) * rng.random()
             )  # some come after maturity, some are to come
-            desk.take(truth, author="ana", ticket_id=f"t{i}", at_ms=at_ms + delay)
+            desk.take(truth, author="ana", key_id="a", ticket_id=f"t{i}", at_ms=at_ms + delay)
             if rng.random() < 0.3:
                 second = str(rng.choice(["anomaly", "normal", "unsure"]))
                 author = str(rng.choice(["ana", "rui"]))
-                desk.take(second, author=author, ticket_id=f"t{i}", at_ms=at_ms + delay + HOUR_MS, note="again")  # type: ignore[arg-type]
+                owner = str(rng.choice(["a", "b"]))
+                desk.take(
+                    second,
+                    author=author,
+                    key_id=owner,
+                    ticket_id=f"t{i}",
+                    at_ms=at_ms + delay + HOUR_MS,
+                    note="again",
+                )  # type: ignore[arg-type]
     state.insert(PREDICTIONS, records)
 
 

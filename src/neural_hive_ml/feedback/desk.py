@@ -62,6 +62,7 @@ class VerdictDesk:
         answer: Answer,
         *,
         author: str,
+        key_id: str = "",
         at_ms: int,
         ticket_id: str = "",
         prediction_id: str = "",
@@ -69,7 +70,8 @@ class VerdictDesk:
     ) -> Taken:
         """Store a verdict on a ticket, named by itself or by one of its predictions.
 
-        The same answer and note as the author's last on that ticket change nothing; another is kept beside it.
+        The same answer and note as the author's last on that ticket change nothing; another is kept beside it. `author` is
+        what the caller says, `key_id` names the key that they proved to hold (empty: none was asked for).
 
         Raises
         ------
@@ -81,7 +83,7 @@ class VerdictDesk:
         item = self._about(ticket_id, prediction_id)
         for _ in range(_TRIES):
             held = self.of_ticket(item.ticket_id)
-            own = [one for one in held if one.author == author]
+            own = [one for one in held if (one.author, one.key_id) == (author, key_id)]
             last = max(own, key=lambda one: one.number, default=None)
             if last is not None and (last.verdict, last.note) == (answer, note):
                 # A crash may have come between the two writes; the ledger takes an event by its name once.
@@ -89,8 +91,8 @@ class VerdictDesk:
                 return Taken(last, new=False, first=False, resolution=_resolution(held))
             number = 0 if last is None else last.number + 1
             verdict = Verdict(
-                _id(item.ticket_id, author, number), at_ms, item.ticket_id, answer, author, number, note,
-                item.prediction_id, item.model_name, item.model_version, item.review,
+                _id(item.ticket_id, author, number, key_id), at_ms, item.ticket_id, answer, author, number, note,
+                item.prediction_id, item.model_name, item.model_version, item.review, key_id,
             )  # fmt: skip
             if self.state.insert(VERDICTS, [Record(verdict.verdict_id, at_ms, verdict.to_document())]):
                 self._write_down(verdict)
@@ -176,6 +178,7 @@ class VerdictDesk:
             "prediction": verdict.prediction_id and personal(verdict.prediction_id),
             "model_name": verdict.model_name,
             "model_version": verdict.model_version,
+            "key": verdict.key_id and personal(verdict.key_id),
         }
         self.ledger.append(
             "human_verdict", personal(verdict.ticket_id), payload,
@@ -189,6 +192,7 @@ def _resolution(verdicts: Sequence[Verdict]) -> Resolution:
     return found
 
 
-def _id(ticket_id: str, author: str, number: int) -> str:
+def _id(ticket_id: str, author: str, number: int, key_id: str) -> str:
     # The number makes the insert a compare-and-set: of two verdicts at once, one takes the place.
-    return sha256(f"{len(ticket_id)}:{ticket_id}{author}\n{number}".encode()).hexdigest()[:32]
+    who = f"{author}\n{number}\n{key_id}" if key_id else f"{author}\n{number}"
+    return sha256(f"{len(ticket_id)}:{ticket_id}{who}".encode()).hexdigest()[:32]

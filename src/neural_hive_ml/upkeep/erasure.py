@@ -87,6 +87,8 @@ def erase(
         state.delete(VERDICTS, on_theirs)
         for record in by_them:
             unnamed = {**record.document, "author": personal(person.owner), "note": ""}
+            if unnamed.get("key_id") == person.owner:
+                unnamed["key_id"] = unnamed["author"]
             state.put(VERDICTS, replace(record, document=unnamed))
         gone = tickets.erase(person.ticket_ids)
     done = Erased(

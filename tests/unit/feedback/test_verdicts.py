@@ -147,6 +147,25 @@ def test_the_rate_is_of_what_was_asked_in_the_week(desk: VerdictDesk) -> None:
     assert desk.standing(NOW).waiting[0].ticket_id == "t0"
 
 
+def test_one_key_cannot_outvote_the_others_under_invented_names(desk: VerdictDesk) -> None:
+    desk.take("normal", author="ana", key_id="ana", at_ms=NOW, ticket_id="t")
+    for name in ("one", "two", "three", "ana"):
+        found = desk.take("anomaly", author=name, key_id="other", at_ms=NOW + 1, ticket_id="t").resolution
+    assert (found.label, found.conflicting) == ("disputed", True)
+    assert (
+        desk.take("normal", author="rui", key_id="rui", at_ms=NOW + 2, ticket_id="t").resolution.label == "normal"
+    )
+    held = {(one.author, one.key_id) for one in desk.of_ticket("t")}
+    assert ("ana", "ana") in held
+    assert ("ana", "other") in held, "a name that somebody else wrote is another's"
+    payloads = [e.payload["key"] for e in desk.ledger.events()]
+    assert payloads == [personal(k) for k in ("ana", "other", "other", "other", "other", "rui")]
+    # Among those who share a key the majority speaks for it.
+    for name, answer in (("a", "anomaly"), ("b", "anomaly"), ("c", "normal")):
+        found = desk.take(answer, author=name, key_id="team", at_ms=NOW, ticket_id="u").resolution  # type: ignore[arg-type]
+    assert found.label == "anomaly"
+
+
 def test_a_ticket_that_was_flagged_at_three_stages_is_one_review(desk: VerdictDesk) -> None:
     for stage in range(3):
         predict(desk, f"p{stage}", "t", "flagged", NOW - stage)

@@ -121,7 +121,7 @@ class Approval:
         sent = decode_verdict(request, await read_body(request, MAX_VERDICT_BYTES))
         # Without a name, the key says who it was.
         taken = await run_in_threadpool(
-            self._asked, lambda: self._take(sent, sent.author.strip() or caller.key_id)
+            self._asked, lambda: self._take(sent, sent.author.strip() or caller.key_id, caller.key_id)
         )
         if taken.first:
             # Two replicas may both see a first one in the same milliseconds: then it counts twice, here only.
@@ -189,9 +189,9 @@ class Approval:
         """Prometheus text format."""
         return Response(await run_in_threadpool(self._exposition), media_type=CONTENT_TYPE)
 
-    def _take(self, sent: VerdictRequest, author: str) -> Taken:
+    def _take(self, sent: VerdictRequest, author: str, key_id: str) -> Taken:
         taken = self.desk.take(
-            sent.verdict, author=author, at_ms=self.clock.now_ms(), ticket_id=sent.ticket_id,
+            sent.verdict, author=author, key_id=key_id, at_ms=self.clock.now_ms(), ticket_id=sent.ticket_id,
             prediction_id=sent.prediction_id, note=sent.note,
         )  # fmt: skip
         self.recent.forget()
