@@ -7,11 +7,13 @@ from uuid import uuid4
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import Run, ViewType
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from tests.support.registry import evaluation, linear_model, verdict
 
+from neural_hive_ml.clock import DAY_MS, SystemClock
 from neural_hive_ml.conventions import CHALLENGER, CHAMPION
-from neural_hive_ml.errors import ArtifactRefused, Conflict, NotFound
+from neural_hive_ml.errors import ArtifactRefused, Conflict, NotFound, RegistryUnavailable
 from neural_hive_ml.evaluation.verdict import Outcome
 from neural_hive_ml.registry.files import read_artifact
 from neural_hive_ml.registry.memory import MemoryRegistry
@@ -255,3 +257,66 @@ def test_trials_are_runs_below_the_run_of_their_version_and_go_with_it(
     assert below(other) == []
     registry.delete(name, 1)
     assert below(version) == []
+
+
+def held_files(registry: MlflowRegistry, name: str) -> set[str]:
+    """The files that MLflow keeps for an experiment, wherever they are."""
+    client = MlflowClient(registry.uri, registry.uri)
+    place = client.get_experiment_by_name(f"neural-hive-ml-{name}").artifact_location
+    repository = get_artifact_repository(place, tracking_uri=registry.uri)
+    found, folders = set(), [""]
+    while folders:
+        for one in repository.list_artifacts(folders.pop() or None):
+            if one.is_dir:
+                folders.append(one.path)
+            else:
+                found.add(one.path)
+    return found
+
+
+def test_the_files_of_a_deleted_version_are_gone_and_others_stay(
+    registry: Registry, name: str, register: Callable[..., ModelVersion], tmp_path: Path
+) -> None:
+    if not isinstance(registry, MlflowRegistry):
+        return  # keeps no files of MLflow's
+    first = register(1)
+    before = held_files(registry, name)
+    second = register(2)
+    both = held_files(registry, name)
+    registry.delete(name, 1)
+    assert len(both) == 2 * len(before) > 10
+    assert held_files(registry, name) == both - before
+    assert registry.attached(second, "model_card.md")
+    assert registry.download(second, tmp_path / "artifact").is_dir()
+    assert first.run_id != second.run_id
+
+
+def test_what_became_no_version_is_swept_with_its_files(
+    registry: Registry, name: str, register: Callable[..., ModelVersion], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not isinstance(registry, MlflowRegistry):
+        assert registry.sweep(SystemClock().now_ms()) == []  # registers in one step
+        return
+    kept = register(1)
+    registry.log_trials(kept, [Trial(0, {"depth": 5}, "complete", 2.5, ((25, 4.0),), 1.5)])
+    before = held_files(registry, name)
+
+    def fails(*_: object) -> int:
+        raise OSError("the network went away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(MlflowRegistry, "_create_version", fails)
+        with pytest.raises(RegistryUnavailable):
+            register(2)
+    assert held_files(registry, name) > before
+    client = MlflowClient(registry.uri, registry.uri)
+    experiment = client.get_experiment_by_name(f"neural-hive-ml-{name}").experiment_id
+    [failed] = [run.info.run_id for run in client.search_runs([experiment], "attributes.status = 'FAILED'")]
+    now_ms = SystemClock().now_ms() + 1_000
+    assert failed not in registry.sweep(now_ms - DAY_MS), "it may be under way"
+    assert failed in registry.sweep(now_ms)
+    assert held_files(registry, name) == before
+    left = {run.info.run_id for run in client.search_runs([experiment], run_view_type=ViewType.ALL)}
+    assert kept.run_id in left
+    # A server's rows are its operator's: mlflow gc.
+    assert (failed in left) == registry.uri.startswith("http")

@@ -11,7 +11,7 @@ from neural_hive_ml.bootstrap import describe, open_clickhouse, open_registry, o
 from neural_hive_ml.cli.moments import resolve_as_of
 from neural_hive_ml.cli.purge import purge_command
 from neural_hive_ml.cli.streams import trimmed
-from neural_hive_ml.clock import iso
+from neural_hive_ml.clock import DAY_MS, iso
 from neural_hive_ml.conventions import TICKETS
 from neural_hive_ml.errors import StoreUnavailable
 from neural_hive_ml.registry.cache import LastKnownGood
@@ -68,6 +68,8 @@ def prune_command(dry_run: bool, as_of: str, as_json: bool) -> None:
             for keeping in prune_model(registry, state, name, rules, now_ms=now_ms, dry_run=dry_run)
             if not keeping.kept
         ]
+        # A day at least: what is being registered now has no version yet.
+        unfinished = registry.sweep(now_ms - round(max(rules.days, 1.0) * DAY_MS), dry_run=dry_run)
         if not dry_run:
             LastKnownGood(settings.data_dir / "last-known-good").prune()
     streams = Trimmed(None, None) if dry_run else trimmed(settings, now_ms)
@@ -76,7 +78,13 @@ def prune_command(dry_run: bool, as_of: str, as_json: bool) -> None:
         click.echo(f"warning: ClickHouse was not pruned, its own TTL goes on: {copy_error}", err=True)
     if as_json:
         told = [{**asdict(one.cut), "records": one.records} for one in done]
-        document = {"dry_run": dry_run, "collections": told, "models": models, **asdict(streams)}
+        document = {
+            "dry_run": dry_run,
+            "collections": told,
+            "models": models,
+            "runs": len(unfinished),
+            **asdict(streams),
+        }
         click.echo(json.dumps(document))
         return
     verb = "would go" if dry_run else "gone"
@@ -84,7 +92,7 @@ def prune_command(dry_run: bool, as_of: str, as_json: bool) -> None:
         cut = one.cut
         kept = "kept for ever" if cut.before_ms is None else f"before {iso(cut.before_ms)}: {one.records:,} {verb}"
         click.echo(f"{cut.collection}: {kept}")
-    click.echo(f"model versions: {len(models)} {verb}")
+    click.echo(f"model versions: {len(models)} {verb}, runs without a version: {len(unfinished)}")
     for what, count in asdict(streams).items():
         if count is not None:
             click.echo(f"{what} of streams: {count:,} gone".replace("_", " "))

@@ -115,6 +115,9 @@ class MemoryRegistry:
             )
         del self._held[name][version]
 
+    def sweep(self, before_ms: int, *, dry_run: bool = False) -> Sequence[str]:
+        return []  # a version is registered in one step here
+
     def download(self, version: ModelVersion, into: Path) -> Path:
         found = self._find(version.name, version.version).version
         folder = self._folder(found.name, found.version)

@@ -4,13 +4,11 @@ Each registered model has its experiment ``neural-hive-ml-<name>``. A version is
 tags, model card) with a logged model that holds our artifact under `ARTIFACT_PATH`.
 """
 
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from neural_hive_ml.addresses import mask
 from neural_hive_ml.clock import SystemClock
@@ -21,10 +19,11 @@ from neural_hive_ml.evaluation.verdict import Evaluation, Verdict
 from neural_hive_ml.registry.commit import git_commit
 from neural_hive_ml.registry.files import check_directory, write_artifact, write_whole
 from neural_hive_ml.registry.mlflow_client import answers, is_server, open_client, sqlite_file
+from neural_hive_ml.registry.mlflow_files import collect_rows, delete_run, remove_files, unversioned
 from neural_hive_ml.registry.port import ARTIFACT_PATH, DIGEST_TAG, ModelVersion
 from neural_hive_ml.registry.published import PublishedFolder
 from neural_hive_ml.registry.run_record import metrics, params, tags
-from neural_hive_ml.registry.trial_runs import delete_trial_runs, log_trial_runs
+from neural_hive_ml.registry.trial_runs import log_trial_runs
 from neural_hive_ml.scoring.packed import PackedModel
 from neural_hive_ml.settings import checkout_root
 
@@ -196,18 +195,33 @@ class MlflowRegistry:
             raise Conflict(f"{name} version {version} is {', '.join(held)}", remedy="move the alias first")
         with answers(self.uri, missing=f"{name} version {version}"):
             found = client.get_model_version(name, str(version))
-            places = [str(found.source)]
             client.delete_model_version(name, str(version))
-            if found.model_id:
-                client.delete_logged_model(found.model_id)
+            # MLflow marks runs and models as deleted and keeps their files. A run whose files could not be deleted has no
+            # version any more, and `sweep` finds it.
             if found.run_id:
-                run = client.get_run(found.run_id)
-                places.append(str(run.info.artifact_uri))
-                delete_trial_runs(client, run.info.experiment_id, found.run_id)
-                client.delete_run(found.run_id)
-        if not is_server(self.uri):  # MLflow marks runs as deleted and keeps the files; nobody else cleans ours up
-            self._remove_files(places)
+                delete_run(client, self.uri, self._files, client.get_run(found.run_id))
+            else:
+                remove_files(self.uri, self._files, [str(found.source)])
+        if not is_server(self.uri):
             self._published.prune()
+
+    def sweep(self, before_ms: int, *, dry_run: bool = False) -> Sequence[str]:
+        if self._untouched:
+            return []
+        client = self._client
+        with answers(self.uri):
+            experiments = client.search_experiments(filter_string=f"name LIKE '{EXPERIMENT_PREFIX}%'")
+            gone = []
+            for experiment in experiments:
+                name = experiment.name.removeprefix(EXPERIMENT_PREFIX)
+                versioned = {version.run_id for version in self.versions(name)}
+                for run in list(unversioned(client, experiment.experiment_id, versioned, before_ms)):
+                    gone.append(str(run.info.run_id))
+                    if not dry_run:
+                        delete_run(client, self.uri, self._files, run)
+        if not dry_run and not is_server(self.uri):
+            collect_rows(self.uri)
+        return gone
 
     def download(self, version: ModelVersion, into: Path) -> Path:
         client = self._client
@@ -223,12 +237,9 @@ class MlflowRegistry:
         write_whole(checked.files, into)
         return into
 
-    def _remove_files(self, places: Sequence[str]) -> None:
-        root = self._data_dir / "mlartifacts"
-        for place in places:
-            directory = Path(unquote(urlsplit(place).path)).parent  # .../<run or model id>/artifacts
-            if directory.is_relative_to(root) and len(directory.relative_to(root).parts) >= 2:
-                shutil.rmtree(directory, ignore_errors=True)
+    @property
+    def _files(self) -> Path:
+        return self._data_dir / "mlartifacts"
 
     def _experiment(self, name: str) -> str:
         client = self._client

@@ -89,7 +89,11 @@ class Registry(Protocol):
         ...
 
     def delete(self, name: str, version: int) -> None:
-        """Delete a version and the run that made it. Raises `Conflict` while an alias points to it."""
+        """Delete a version, the run that made it and their files. Raises `Conflict` while an alias points to it."""
+        ...
+
+    def sweep(self, before_ms: int, *, dry_run: bool = False) -> Sequence[str]:
+        """Delete what registering left without a version, begun before a moment; return the ids of those runs."""
         ...
 
     def download(self, version: ModelVersion, into: Path) -> Path:

@@ -129,6 +129,19 @@ def test_upkeep_is_a_cronjob_each(name: str) -> None:
     assert not claims or one("PersistentVolumeClaim", claims[0])
 
 
+def test_deleted_rows_are_collected_beside_mlflows_database() -> None:
+    spec = one("CronJob", "mlflow-gc")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    server = one("Deployment", "mlflow-server")["spec"]["template"]["spec"]
+    [job], [there] = spec["containers"], server["containers"]
+    assert [*job["command"], *job["args"]] == ["mlflow", "gc", "--older-than", "30d"]
+    of = [{v["name"]: v.get("value") for v in c["env"]} for c in (job, there)]
+    assert of[0]["MLFLOW_BACKEND_STORE_URI"] == of[1]["MLFLOW_BACKEND_STORE_URI"]
+    assert of[0]["MLFLOW_TRACKING_URI"].removeprefix("http://") in next(
+        a for a in there["args"] if a.startswith("--allowed-hosts")
+    ).partition("=")[2].split(",")
+    assert spec["volumes"][0] == server["volumes"][0]
+
+
 def test_names_are_those_of_the_guides_kubectl_commands() -> None:
     deployment = one("Deployment", "orchestrator-dynamic")
     assert deployment["metadata"]["namespace"] == "neural-hive-orchestration"
@@ -196,7 +209,7 @@ def test_kustomize_builds_what_is_applied(folder: str) -> None:
     built = subprocess.run(["kubectl", "kustomize", str(K8S / folder)], capture_output=True, text=True, check=True)
     kinds = [d["kind"] for d in yaml.safe_load_all(built.stdout)]
     assert kinds.count("Deployment") == 4
-    assert kinds.count("CronJob") == 2 + len(JOBS)
+    assert kinds.count("CronJob") == 3 + len(JOBS)
     assert kinds.count("HorizontalPodAutoscaler") == (folder != ".")
 
 
