@@ -30,7 +30,8 @@ def remove_files(uri: str, root: Path, places: Sequence[str]) -> None:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         for place in places:
-            get_artifact_repository(place, tracking_uri=uri).delete_artifacts()
+            repository: Any = get_artifact_repository(place, tracking_uri=uri)
+            repository.delete_artifacts()
         return
     for place in places:
         directory = Path(unquote(urlsplit(place).path)).parent  # .../<run or model id>/artifacts
