@@ -1,6 +1,6 @@
 """What people settled, as training takes it. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from neural_hive_ml.feedback.verdict import Verdict, by_ticket, resolve
 from neural_hive_ml.training.labels import TicketLabel
@@ -27,3 +27,20 @@ def settled(verdicts: Iterable[Verdict]) -> tuple[TicketLabel, ...]:
                 out.append(TicketLabel(ticket_id, label, at_ms))
                 held = label
     return tuple(out)
+
+
+def judged_tickets(verdicts: Iterable[Verdict], known: Callable[[str], bool]) -> int:
+    """Return on how many tickets somebody was sure, each counted once.
+
+    A ticket counts where a prediction about it is on record, or where `known` says that there is one: an id that a caller
+    made up is no label.
+
+    >>> said = [Verdict("1", 10, "t", "anomaly", "ana"), Verdict("2", 20, "t", "normal", "rui")]
+    >>> judged_tickets([*said, Verdict("3", 30, "made up", "normal", "rui")], known=lambda ticket: ticket == "t")
+    1
+    """
+    sure: dict[str, bool] = {}
+    for one in verdicts:
+        if one.verdict != "unsure":
+            sure[one.ticket_id] = sure.get(one.ticket_id, False) or bool(one.prediction_id)
+    return sum(predicted or known(ticket_id) for ticket_id, predicted in sure.items())

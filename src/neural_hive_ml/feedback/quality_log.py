@@ -59,17 +59,21 @@ class Said:
         return {"anomaly": 1.0, "normal": 0.0}.get(found.label if found else "", np.nan)
 
 
-def verdicts_until(state: StateStore, since_ms: int, until_ms: int) -> Said:
-    """Read the verdicts given in [since, until) and resolve them by ticket."""
-    given: list[Verdict] = []
+def verdicts_between(state: StateStore, since_ms: int, until_ms: int) -> Iterator[Verdict]:
+    """Yield the verdicts given in [since, until), oldest first."""
     after: tuple[int, str] | None = None
     while True:
         page = state.find(VERDICTS, since_ms=since_ms, until_ms=until_ms, limit=PAGE, after=after)
-        given += [Verdict.from_document(record.document) for record in page]
+        for record in page:
+            yield Verdict.from_document(record.document)
         if len(page) < PAGE:
-            break
+            return
         after = page[-1].at_ms, page[-1].key
-    groups = by_ticket(given)
+
+
+def verdicts_until(state: StateStore, since_ms: int, until_ms: int) -> Said:
+    """Read the verdicts given in [since, until) and resolve them by ticket."""
+    groups = by_ticket(verdicts_between(state, since_ms, until_ms))
     resolved = {ticket: found for ticket, group in groups.items() if (found := resolve(group)) is not None}
     return Said(resolved, {ticket: max(one.at_ms for one in group) for ticket, group in groups.items()})
 

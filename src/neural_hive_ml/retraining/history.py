@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from neural_hive_ml.clock import DAY_MS
-from neural_hive_ml.conventions import DRIFT_RECORDS, MODEL_QUALITY, RETRAINING_CLAIMS, RETRAINING_EVENTS, VERDICTS
+from neural_hive_ml.conventions import DRIFT_RECORDS, MODEL_QUALITY, RETRAINING_CLAIMS, RETRAINING_EVENTS
+from neural_hive_ml.feedback.labels import judged_tickets
+from neural_hive_ml.feedback.quality_log import verdicts_between
 from neural_hive_ml.registry.alias_record import read_record
 from neural_hive_ml.retraining.policy import Attempt, DriftCheck, ModelSituation, QualityCheck
 from neural_hive_ml.state.port import StateStore
@@ -34,11 +36,12 @@ def situation_of(
         MODEL_QUALITY, where={"model_name": name}, until_ms=now_ms + 1, newest_first=True, limit=_CHECKS
     )
     attempts = attempts_of(state, name, now_ms)
-    # People judge tickets, so their verdicts are labels of detectors.
+    # People judge tickets, so tickets that they judged are labels of detectors.
     tried_ms = max((a.at_ms for a in attempts), default=trained_at_ms)
     labels = 0
     if name.startswith("anomaly"):
-        labels = state.count(VERDICTS, since_ms=max(trained_at_ms, tried_ms), until_ms=now_ms)
+        given = verdicts_between(state, max(trained_at_ms, tried_ms), now_ms)
+        labels = judged_tickets(given, known=lambda ticket_id: tickets.get(ticket_id) is not None)
     return ModelSituation(
         name=name,
         version=version,

@@ -20,7 +20,8 @@ class Policy:
 
     Drift asks for retraining when `drift_detected` and score > `drift_threshold`, and it lasts: what is off in the
     newest three quarters of the window too has that score by itself, or (where that cannot be told) it is so in
-    `persistence` checks in a row. Lost live quality asks after `quality_persistence` measurements in a row.
+    `persistence` checks in a row. Lost live quality asks after `quality_persistence` measurements in a row, at
+    least `quality_apart_hours` from each other (the job makes one every six hours).
     After a retraining both are disarmed until a check is quiet (score <= `rearm_share` of the threshold, or no
     drift; quality kept), or a cooldown has passed twice: what is not cured by retraining is not retrained for
     ever. Age and new labels count from the last attempt.
@@ -35,6 +36,7 @@ class Policy:
     max_age_days: float = 30.0
     min_new_labels: int = 200
     quality_persistence: int = 2
+    quality_apart_hours: float = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +215,14 @@ def _drift_asks(situation: ModelSituation, policy: Policy, now_ms: int) -> tuple
 def _quality_asks(situation: ModelSituation, policy: Policy, now_ms: int) -> tuple[bool, str]:
     own = [q for q in situation.quality if q.version in {None, situation.version}]
     recent = [q for q in own if q.at_ms >= situation.trained_at_ms and q.lost is not None]
-    run = next((i for i, q in enumerate(recent) if not q.lost), len(recent))
-    if not run:
+    losing = next((i for i, q in enumerate(recent) if not q.lost), len(recent))
+    if not losing:
         return False, ""
+    # Measurements of one hour rest on the same labels: they are one.
+    run, counted = 0, recent[0].at_ms + policy.quality_apart_hours * HOUR_MS
+    for q in recent[:losing]:
+        if counted - q.at_ms >= policy.quality_apart_hours * HOUR_MS:
+            run, counted = run + 1, q.at_ms
     if run < policy.quality_persistence:
         return False, f"live quality lost in {run} measurement, {policy.quality_persistence} in a row are needed"
     last = _last_attempt(situation)

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from tests.support.tickets import ticket
 
 from neural_hive_ml.clock import DAY_MS
 from neural_hive_ml.conventions import GUIDE_MODELS, RETRAINING_CLAIMS, RETRAINING_EVENTS, VERDICTS
+from neural_hive_ml.feedback.verdict import Answer, Verdict
 from neural_hive_ml.retraining.claims import claim
 from neural_hive_ml.retraining.history import situation_of
 from neural_hive_ml.retraining.policy import Attempt, ModelDecision, ModelSituation, Policy, decide_model
@@ -48,10 +50,32 @@ def test_age_asks_again_a_month_after_the_last_try_and_not_a_fortnight(state: Me
 
 def test_labels_are_counted_from_the_last_try_however_long_ago(state: MemoryStateStore) -> None:
     for i in range(250):
-        state.put(VERDICTS, Record(f"v{i}", TRAINED_MS + DAY_MS + i, {"ticket_id": "t"}))
+        give(state, f"v{i}", f"t{i}", "p")
     assert decided(state, 1.5).trigger == "new_labels"
     tried(state, 2, "new_labels")
     assert [known(state, day).new_labels for day in (3, 17, 28)] == [0, 0, 0]
+
+
+def test_labels_are_tickets_that_there_are_and_that_somebody_was_sure_of(state: MemoryStateStore) -> None:
+    tickets = MemoryTicketStore()
+    tickets.upsert([ticket("stored", TRAINED_MS)])
+    for i in range(300):
+        give(state, f"invented{i}", f"invented{i}")
+        give(state, f"again{i}", "t", "p")
+    give(state, "stored", "stored")
+    give(state, "unsure", "u", "p", "unsure")
+    found = situation_of(
+        state, tickets, name=NAME, version=1, trained_at_ms=TRAINED_MS, now_ms=TRAINED_MS + 3 * DAY_MS, enough=200
+    )
+    assert found.new_labels == 2
+
+
+def give(
+    state: MemoryStateStore, key: str, ticket_id: str, prediction_id: str = "", verdict: Answer = "normal"
+) -> None:
+    at_ms = TRAINED_MS + DAY_MS
+    one = Verdict(key, at_ms, ticket_id, verdict, "ana", prediction_id=prediction_id)
+    state.put(VERDICTS, Record(key, at_ms, one.to_document()))
 
 
 def test_a_claim_is_an_attempt_from_its_first_moment_and_one_with_its_event(state: MemoryStateStore) -> None:

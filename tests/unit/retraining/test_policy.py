@@ -75,6 +75,9 @@ def test_quality_lost_twice_in_a_row_by_this_version_retrains() -> None:
     assert (action, trigger) == ("retrain", "live_quality")
     assert "live quality (f1) 0.52 lost its objective 0.75 in 2 measurements in a row" in why
     assert decided(replace(CALM, quality=(quality(1),)))[0] == "nothing"
+    # Checks by hand minutes apart are one measurement.
+    assert decided(replace(CALM, quality=(quality(1), quality(1.1), quality(1.2))))[0] == "nothing"
+    assert decided(replace(CALM, quality=(quality(1), quality(1.1), quality(7))))[0] == "retrain"
     assert decided(replace(CALM, quality=(quality(1), quality(7, version=2))))[0] == "nothing"
     assert decided(replace(CALM, quality=(quality(1), quality(7, lost=False), quality(13))))[0] == "nothing"
     # Unknown is neither lost nor kept.
