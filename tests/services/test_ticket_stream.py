@@ -18,7 +18,8 @@ from tests.support.trained import anomaly_candidate, generated_tickets
 
 from neural_hive_ml.bootstrap import guard_agents
 from neural_hive_ml.cli.app import hive_ml, run
-from neural_hive_ml.diagnosis import Check, _streams
+from neural_hive_ml.diagnosis import Check
+from neural_hive_ml.diagnosis.streams import check_streams
 from neural_hive_ml.errors import InvalidTicket, StoreUnavailable
 from neural_hive_ml.features.frame import build_frame
 from neural_hive_ml.features.statistics import Statistics
@@ -252,7 +253,7 @@ def test_the_doctor_counts_what_waits_and_what_was_given_up(
         monkeypatch.delenv(name, raising=False)
 
     def checks() -> dict[str, Check]:
-        return {check.name.removesuffix(stream): check for check in _streams(load_settings())}
+        return {check.name.removesuffix(stream): check for check in check_streams(load_settings())}
 
     async def publish(name: str) -> None:
         broker = RedisBroker(redis_url)

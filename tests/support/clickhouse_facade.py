@@ -1,7 +1,7 @@
 """ClickHouse's HTTP protocol over one chdb session: the engine is real, this transport is a stand-in.
 
 Run by the interpreter of .tools/testservers: `python clickhouse_facade.py FOLDER PORT [PASSWORD]`. Queries run one at a
-time. Only what clickhouse-connect sends is understood.
+time. Only what clickhouse-connect sends is understood. The user `reader` may only read.
 """
 
 import base64
@@ -61,6 +61,9 @@ class Handler(BaseHTTPRequestHandler):
             )
             return
         sql, data = given.get("query", ""), body
+        if credentials.startswith("reader:") and not READS.match(sql or body.decode("utf-8", "replace")):
+            self.reply(403, b"Code: 497. DB::Exception: reader: Not enough privileges. (ACCESS_DENIED)", 497)
+            return
         if not sql:
             head = re.match(rb"^\s*insert\s+into\s+[^\n]+?format\s+\w+[ \t]*\n", body, re.IGNORECASE)
             sql, data = (head.group(0).decode(), body[head.end() :]) if head else (body.decode(), b"")

@@ -11,7 +11,13 @@ from neural_hive_ml.bootstrap import describe
 from neural_hive_ml.diagnosis import examine
 from neural_hive_ml.settings import load_settings
 
-_MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "failed": "[red]failed[/]", "not_configured": "-"}
+_MARKS = {
+    "ok": "[green]ok[/]",
+    "warning": "[yellow]warning[/]",
+    "failed": "[red]failed[/]",
+    "unknown": "[yellow]unknown[/]",
+    "not_configured": "-",
+}
 
 
 @click.command("doctor")

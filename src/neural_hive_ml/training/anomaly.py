@@ -74,18 +74,24 @@ def rescore_anomaly(model: PackedModel, columns: TicketColumns, request: Trainin
 
 def frozen_durations(data: DurationRows, request: TrainingRequest) -> FittedQuantiles:
     """Quantiles of run time for the surprise: fitted on the earlier part of fit, so that most rows are out of sample."""
+    check_known_durations(data)
     ended = data.ended_at_ms[data.fit]
-    if len(ended) < 100:
-        raise NotEnoughData(
-            f"{len(ended)} completed tickets in the fit part, 100 needed",
-            have=len(ended),
-            need=100,
-            remedy="a longer --training-window-days",
-        )
     later = ended >= np.quantile(ended, 0.8)
     return fit_quantiles(
         data.rows[data.fit], data.log_duration[data.fit], later, seed=request.seed, threads=request.threads
     )
+
+
+def check_known_durations(data: DurationRows) -> None:
+    """Raise `NotEnoughData` when too few run times are known to tell a surprise by."""
+    known = int(data.fit.sum())
+    if known < 100:
+        raise NotEnoughData(
+            f"{known} completed tickets in the fit part, 100 needed",
+            have=known,
+            need=100,
+            remedy="a longer --training-window-days",
+        )
 
 
 def _judge(scorer: AnomalyScorer, judged: JudgedRows) -> HoldoutCases:

@@ -47,7 +47,7 @@ def train_duration(columns: TicketColumns, request: TrainingRequest, progress: P
     binding = bind(columns, request.timezone)
     frame, statistics = build_frame(columns, binding, ("created", "ended"))
     data = duration_rows(columns, frame.of_stage("created"), split)
-    _enough(data)
+    check_parts(data)
     use = data.fit | data.validation
     progress(f"scheduling: {int(use.sum()):,} tickets to learn from, {int(data.holdout.sum()):,} held out")
     fitted = fit_quantiles(
@@ -131,7 +131,8 @@ def guesses_of(data: DurationRows) -> dict[str, Floats]:
     return guesses
 
 
-def _enough(data: DurationRows) -> None:
+def check_parts(data: DurationRows) -> None:
+    """Raise `NotEnoughData` when a part of the split has too few known run times."""
     for name, mask, need in (
         ("fit", data.fit, 100),
         ("validation", data.validation, FEWEST_HOLDOUT),
