@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from uuid import uuid4
 
+from neural_hive_ml.bootstrap import open_state
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.conventions import EXIT_FAILURE, LEASES, TICKETS
 from neural_hive_ml.diagnosis.check import Check, judged
 from neural_hive_ml.diagnosis.clocks import check_clock
 from neural_hive_ml.settings import Settings
-from neural_hive_ml.state.mongo import INDEX
+from neural_hive_ml.state.mongo import MongoStateStore
 from neural_hive_ml.state.mongo_client import MongoDatabase
 from neural_hive_ml.upkeep.collections import CARE
 
@@ -34,7 +35,7 @@ def check_mongo(settings: Settings) -> Iterator[Check]:
         with mongo.answering():
             there = set(mongo.database.list_collection_names())
         yield _writes(mongo, there)
-        yield _indexes(mongo, there & (set(CARE) - {LEASES}))
+        yield _indexes(settings)
 
 
 def _writes(mongo: MongoDatabase, there: set[str]) -> Check:
@@ -61,17 +62,8 @@ def _writes(mongo: MongoDatabase, there: set[str]) -> Check:
     return Check("mongodb writes", "ok", f"may write to {mongo.name}")
 
 
-def _indexes(mongo: MongoDatabase, held: set[str]) -> Check:
-    missing = []
-    for name in sorted(held):
-        with mongo.answering():
-            found = {tuple(index["key"]) for index in mongo.database[name].index_information().values()}
-        if tuple(INDEX) not in found:
-            missing.append(f"{name} by_time")
-    detail = f"missing: {', '.join(missing)}" if missing else f"of {len(held)} collections: all there"
-    return judged(
-        "state indexes",
-        detail,
-        well=not missing,
-        remedy="restart the services: the first write of each makes them",
-    )
+def _indexes(settings: Settings) -> Check:
+    with closing(open_state(settings)) as state:
+        missing = state.missing_indexes() if isinstance(state, MongoStateStore) else ()
+    detail = f"missing: {', '.join(missing)}" if missing else "all there"
+    return judged("state indexes", detail, well=not missing, remedy="hive-ml tickets index")
