@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.features.spec import FEATURE_SET_VERSION
@@ -11,6 +13,8 @@ from neural_hive_ml.streams.in_hand import Hands
 from neural_hive_ml.streams.port import Broker
 from neural_hive_ml.streams.reader_name import reader_name
 from neural_hive_ml.streams.worker import Handler, StreamWorker
+
+_log = structlog.get_logger("streams")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -161,7 +165,11 @@ def ticket_readers(
 
     if mode == "live":
         publisher = Publisher(scoring.statistics, folder, seconds)
-        return (reader(TicketStream(scoring, metrics, sink, publisher=publisher)),)
+        alone = reader(TicketStream(scoring, metrics, sink, publisher=publisher))
+        alone.meet = lambda: _log.warning(
+            "streams.live_statistics_of_a_part", stream=topic, group=group, remedy="set HIVE_STATISTICS=shared"
+        )
+        return (alone,)
     scoring.statistics.shared = True
     url = settings.text("REDIS_URL")
     shelf = (

@@ -149,6 +149,24 @@ def test_each_group_gets_all_and_begins_with_the_oldest(world: World) -> None:
     run(world, scenario)
 
 
+def test_readers_of_a_group_see_each_other(world: World) -> None:
+    async def scenario(world: World, broker: Broker) -> None:
+        await broker.publish(world.stream, out("1"))
+        async with reading(world, broker, name="one") as one:
+            await one.commit(await take(one, 1))
+            assert not await one.others()
+            async with reading(world, broker, "elsewhere", name="other group") as other:
+                await take(other, 1)
+                assert not await one.others()
+            async with reading(world, broker, name="two") as two:
+                await two.receive(1, 0.3)
+                await one.receive(1, 0.3)
+                # One partition is one reader's, whoever it is.
+                assert await one.others() or await two.others()
+
+    run(world, scenario)
+
+
 def test_a_limit_is_kept_and_a_backlog_is_read_whole(world: World) -> None:
     async def scenario(world: World, broker: Broker) -> None:
         wanted = [str(i) for i in range(2_500)]

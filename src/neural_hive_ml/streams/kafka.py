@@ -266,6 +266,11 @@ class KafkaConsumer:
                 total += ends[place] - (begins[place] if done is None else done)
             return total
 
+    async def others(self) -> bool:
+        async with self._answering():
+            # What we do not have of the topic, others have.
+            return len(self._driver.assignment()) < len(self._driver.partitions_for_topic(self._stream) or ())
+
     async def close(self) -> None:
         if self._closed:
             return

@@ -18,6 +18,7 @@ class _Group:
     next: int = 0
     back: deque[Message] = field(default_factory=deque)
     taken: dict[str, "MemoryConsumer"] = field(default_factory=dict)
+    readers: int = 0
 
 
 class MemoryBroker:
@@ -79,6 +80,7 @@ class MemoryConsumer:
         self._broker = broker
         self._held = held
         self._group = group
+        group.readers += 1
         self._arrived = arrived
         self._closed = False
 
@@ -110,11 +112,16 @@ class MemoryConsumer:
         group = self._group
         return len(self._held) - group.next + len(group.back) + len(group.taken)
 
+    async def others(self) -> bool:
+        self._check()
+        return self._group.readers > 1
+
     async def close(self) -> None:
         if self._closed:
             return
         self._closed = True
         group = self._group
+        group.readers -= 1
         mine = sorted((int(i) for i, owner in group.taken.items() if owner is self), reverse=True)
         async with self._arrived:
             for place in mine:

@@ -54,6 +54,10 @@ class Consumer(Protocol):
         """Return how many messages the group has not committed, None where the broker cannot tell."""
         ...
 
+    async def others(self) -> bool:
+        """Tell whether others read in the group too, as far as the broker shows: who was there within half a minute."""
+        ...
+
     async def close(self) -> None:
         """Leave the group; what was not committed goes to others. Never raises."""
         ...

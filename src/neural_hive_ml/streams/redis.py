@@ -13,6 +13,8 @@ from neural_hive_ml.streams.port import DEAD_LETTERS, Message, Outgoing
 # What a reader has not committed after this long belongs to whoever asks: longer than any batch takes.
 TAKE_OVER_SECONDS: Final = 60.0
 _ERASED_AT_ONCE: Final = 1_000
+# A reader asks every few seconds: one that did not for this long is gone.
+_THERE_MS: Final = 30_000
 _HEADER: Final = b"h:"
 # Producers that do not know us put the document under one of these names.
 _VALUES: Final = (b"value", b"data", b"payload", b"ticket", b"event")
@@ -210,6 +212,11 @@ class RedisConsumer:
                     unread = group.get("lag")
                     return None if unread is None else int(unread) + int(group["pending"])
         return 0
+
+    async def others(self) -> bool:
+        with self._answering():
+            readers = await self._redis.xinfo_consumers(self._stream, self._group)
+        return any(one["name"].decode() != self._name and one["idle"] < _THERE_MS for one in readers)
 
     async def close(self) -> None:
         if self._closed:

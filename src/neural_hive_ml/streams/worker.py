@@ -6,7 +6,9 @@ its readers several times (`in_hand`) before it is even tried again.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
@@ -68,6 +70,7 @@ class Pace:
     deaths: int = 5
     first_wait_seconds: float = 0.1
     longest_wait_seconds: float = 5.0
+    look_seconds: float = 60.0
 
 
 @dataclass(slots=True)
@@ -84,9 +87,12 @@ class StreamWorker:
     in_hand: InHand = field(default_factory=InHand)
     observe: Callable[[Outcome], None] = lambda _: None
     show_lag: Callable[[int | None], None] = lambda _: None
+    # Told again and again while others read in the group too; None: nobody minds, nobody looks.
+    meet: Callable[[], None] | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _open: list[Message] = field(default_factory=list)
     _suspect: str | None = None
+    _look_at: float = 0.0
 
     def stop(self) -> None:
         """Finish the message in hand, commit what is done, leave the group."""
@@ -137,7 +143,16 @@ class StreamWorker:
                 if not await self._take(consumer, message):
                     break
             await self._commit(consumer)
+            await self._look_around(consumer)
         await self._commit(consumer)
+
+    async def _look_around(self, consumer: Consumer) -> None:
+        if self.meet is None or time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + self.pace.look_seconds
+        with suppress(StoreUnavailable):
+            if await consumer.others():
+                self.meet()
 
     async def _take(self, consumer: Consumer, message: Message) -> bool:
         """Do a message, a suspect apart from all others; False when stopped before it was done."""

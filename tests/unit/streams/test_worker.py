@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -184,6 +184,26 @@ def test_a_suspect_is_settled_alone(tmp_path: Path) -> None:
 
         await drained(broker, texts, doing, none_left, in_hand=InHand(path))
         assert doing.settled == [["0", "1"], ["2"], ["3"]]
+
+    asyncio.run(scenario())
+
+
+def test_others_in_the_group_are_told_of() -> None:
+    async def scenario() -> None:
+        broker, met = MemoryBroker(), []
+        pace = replace(PACE, look_seconds=0.0)
+        reader = worker(broker, Doing(), meet=lambda: met.append(1))
+        reader.pace = pace
+        task = asyncio.create_task(reader.run())
+        async with asyncio.timeout(10):
+            await asyncio.sleep(0.1)
+            assert not met
+            other = await broker.consumer(STREAM, "g", "other")
+            while not met:
+                await asyncio.sleep(0.002)
+            await other.close()
+            reader.stop()
+            await task
 
     asyncio.run(scenario())
 
