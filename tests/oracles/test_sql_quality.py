@@ -79,7 +79,8 @@ total AS (
     FROM sums
 )
 SELECT 2 * tp / (2 * tp + fp + fn), tp / (tp + fp), tp / (tp + fn),
-       (SELECT count(DISTINCT ticket) FROM ripe WHERE stands IS NOT NULL AND anomaly IS NOT NULL)
+       (SELECT count(DISTINCT ticket) FROM ripe WHERE stands IS NOT NULL AND anomaly IS NOT NULL),
+       (SELECT count(DISTINCT ticket) FROM ripe WHERE kind = 'flagged' AND anomaly IS NOT NULL)
 FROM total
 """
 
@@ -128,7 +129,12 @@ def fill(state: EmbeddedStateStore, seed: int, share: float) -> None:
 def exported(state: EmbeddedStateStore) -> dict[str, float]:
     exposition = guard_agents_metrics(StateDerivedCollector(state, cache_seconds=0)).exposition().decode()
     families = text_string_to_metric_families(exposition)
-    return {s.name: s.value for f in families for s in f.samples if s.labels == {"model_name": NAME}}
+    return {
+        s.name + s.labels.get("metric", ""): s.value
+        for f in families
+        for s in f.samples
+        if s.labels.get("model_name") == NAME and set(s.labels) <= {"model_name", "metric"}
+    }
 
 
 @pytest.mark.parametrize(("seed", "share"), [(1, 0.25), (2, 0.5), (3, 0.2)])
@@ -138,7 +144,7 @@ def test_metrics_show_what_sql_counts(tmp_path: Path, seed: int, share: float) -
     check_quality(MemoryTicketStore(), state, MemoryRegistry(tmp_path), RULES, now_ms=NOW, names=[NAME])
     asked = {"name": NAME, "now": NOW, "maturity": RULES.maturity_ms, "window": RULES.window_ms}
     with sqlite3.connect(tmp_path / "state.db") as db:
-        f1, precision, recall, labels = db.execute(ORACLE, asked).fetchone()
+        f1, precision, recall, labels, flagged = db.execute(ORACLE, asked).fetchone()
         conflicts = db.execute(
             "SELECT count(*) FROM (SELECT document ->> 'ticket_id' FROM records WHERE collection = 'human_verdicts' "
             "GROUP BY 1 HAVING count(DISTINCT document ->> 'verdict') > 1)"
@@ -149,5 +155,6 @@ def test_metrics_show_what_sql_counts(tmp_path: Path, seed: int, share: float) -
     assert shown["neural_hive_mlflow_model_f1"] == f1
     assert shown["neural_hive_mlflow_model_precision"] == precision
     assert shown["neural_hive_mlflow_model_recall"] == recall
-    assert shown["neural_hive_ml_quality_labels"] == labels
+    assert shown["neural_hive_ml_quality_labels"] == shown["neural_hive_ml_figure_labelsf1"] == labels
+    assert shown["neural_hive_ml_figure_labelsprecision"] == flagged < labels
     state.close()

@@ -138,6 +138,7 @@ def shape(spec: MetricSpec, labels: dict[str, str], number: int, end: int) -> Ca
 LEVELS = {
     "neural_hive_mlflow_model_f1": 0.81, "neural_hive_mlflow_model_precision": 0.86,
     "neural_hive_mlflow_model_recall": 0.77, "neural_hive_ml_quality_labels": 420,
+    "neural_hive_ml_figure_labels": 410,
     "neural_hive_ml_labels_overdue": 37, "neural_hive_ml_feedback_open_reviews": 64,
     "neural_hive_ml_feedback_asked": 420, "neural_hive_ml_feedback_answered": 356,
     "neural_hive_ml_quarantined_documents": 12, "neural_hive_ml_queue_depth": 5,

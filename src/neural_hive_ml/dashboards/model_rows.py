@@ -82,7 +82,7 @@ QUALITY: Final = Row(
         Panel(
             "Labels behind it", "timeseries",
             (
-                Query("max by (model_name) (neural_hive_ml_quality_labels)", "{{model_name}} labels"),
+                Query("max by (model_name, metric) (neural_hive_ml_figure_labels)", "{{model_name}} {{metric}}"),
                 Query("max by (model_name) (neural_hive_ml_labels_overdue)", "{{model_name}} overdue"),
             ),
             "Quality rests on the labels that arrived; overdue ones are those it does not know.", "count", 8, least=0,

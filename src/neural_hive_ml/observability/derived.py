@@ -194,6 +194,9 @@ def _read_quality(state: RecordReader, values: Values) -> None:
         for field, family in (("labels", "quality_labels"), ("overdue", "labels_overdue")):
             if document.get(field) is not None:
                 values[f"neural_hive_ml_{family}"][(name,)] = float(document[field])
+        for metric, figure in document.get("figures", {}).items():
+            if metric in labels.QUALITY_METRIC.values:
+                values["neural_hive_ml_figure_labels"][name, metric] = float(figure.get("labels", 0))
         for metric, value in document.get("metrics", {}).items() if enough else ():
             if value is None or metric not in labels.QUALITY_METRIC.values:
                 continue

@@ -1,6 +1,6 @@
 """Evidence from the records of the store: pairs in shadow, answers given, labels, live quality."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -20,7 +20,7 @@ from neural_hive_ml.registry.alias_record import AliasRecord
 from neural_hive_ml.registry.port import ModelVersion, Registry
 from neural_hive_ml.rollout.evidence import ChampionEvidence, ShadowEvidence, answers_of, shadow_evidence
 from neural_hive_ml.rollout.policy import Policy
-from neural_hive_ml.state.port import Document, StateStore
+from neural_hive_ml.state.port import Document, Record, StateStore
 from neural_hive_ml.tickets.columns import MISSING_MS
 from neural_hive_ml.tickets.port import TicketStore, TicketWindow
 from neural_hive_ml.tickets.ticket import STATUSES
@@ -28,6 +28,8 @@ from neural_hive_ml.tickets.ticket import STATUSES
 # The newest are enough to tell, and a check stays quick.
 MOST: Final = 10_000
 _COMPLETED: Final = STATUSES.index("COMPLETED")
+# As of the retraining policy's `quality_apart_hours`.
+_APART_MS: Final = 4 * HOUR_MS
 
 
 def read_shadow(
@@ -69,7 +71,7 @@ def read_champion(
         )
     )
     quality = state.find(MODEL_QUALITY, where={"model_name": name}, newest_first=True, limit=50)
-    own = [r.document for r in quality if r.at_ms > since_ms and _of(r.document, record.champion)]
+    own = _apart(r for r in quality if r.at_ms > since_ms and _of(r.document, record.champion))
     earlier = [r.document for r in quality if r.at_ms <= since_ms]
     return ChampionEvidence(
         family=family,
@@ -81,6 +83,15 @@ def read_champion(
         quality_lost_before=earlier[0].get("lost") if earlier else None,
         returnable=record.previous is not None and record.previous not in given_up(state, name),
     )
+
+
+def _apart(newest_first: Iterable[Record]) -> list[Document]:
+    """Leave out measurements made shortly before another: they rest on the same labels."""
+    kept: list[Record] = []
+    for record in newest_first:
+        if not kept or kept[-1].at_ms - record.at_ms >= _APART_MS:
+            kept.append(record)
+    return [record.document for record in kept]
 
 
 def given_up(state: StateStore, name: str) -> frozenset[int]:

@@ -13,6 +13,7 @@ from neural_hive_ml.conventions import (
     ANNOUNCEMENTS,
     CHALLENGER,
     CHAMPION,
+    MODEL_QUALITY,
     PREDICTIONS,
     RETRAINING_ACTOR,
     ROLLOUT_ACTOR,
@@ -23,12 +24,12 @@ from neural_hive_ml.conventions import (
 from neural_hive_ml.errors import Conflict
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.registry import promotion
-from neural_hive_ml.registry.alias_record import read_record
+from neural_hive_ml.registry.alias_record import AliasRecord, Moved, read_record
 from neural_hive_ml.registry.memory import MemoryRegistry
 from neural_hive_ml.registry.published import FilePointerSource
 from neural_hive_ml.rollout.announce import noting
 from neural_hive_ml.rollout.check import Checked, Desk, check_model
-from neural_hive_ml.rollout.history import given_up
+from neural_hive_ml.rollout.history import given_up, read_champion
 from neural_hive_ml.rollout.policy import Policy
 from neural_hive_ml.state.memory import MemoryStateStore
 from neural_hive_ml.state.port import Record
@@ -88,6 +89,20 @@ class World:
 
     def told(self) -> list[str]:
         return [r.document["message"]["event"] for r in self.state.find(ANNOUNCEMENTS)]
+
+
+def test_measurements_of_one_hour_are_one(tmp_path: Path) -> None:
+    state = MemoryStateStore()
+    for minutes in (0, 5, 10, 5 * 60):
+        at_ms = AT_MS + 10 * HOUR_MS - minutes * 60_000
+        state.put(
+            MODEL_QUALITY, Record(str(minutes), at_ms, {"model_name": NAME, "model_version": 2, "lost": True})
+        )
+    record = AliasRecord(champion=2, crowned=Moved("promote", ROLLOUT_ACTOR, AT_MS))
+    found = read_champion(
+        state, "anomaly", NAME, record, Policy(), now_ms=AT_MS + 11 * HOUR_MS, promised_share=None
+    )
+    assert found.quality_lost == (True, True)
 
 
 @pytest.fixture
