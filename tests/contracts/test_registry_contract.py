@@ -262,8 +262,9 @@ def test_trials_are_runs_below_the_run_of_their_version_and_go_with_it(
 def held_files(registry: MlflowRegistry, name: str) -> set[str]:
     """The files that MLflow keeps for an experiment, wherever they are."""
     client = MlflowClient(registry.uri, registry.uri)
-    place = client.get_experiment_by_name(f"neural-hive-ml-{name}").artifact_location
-    repository = get_artifact_repository(place, tracking_uri=registry.uri)
+    experiment = client.get_experiment_by_name(f"neural-hive-ml-{name}")
+    assert experiment is not None
+    repository = get_artifact_repository(experiment.artifact_location, tracking_uri=registry.uri)
     found, folders = set(), [""]
     while folders:
         for one in repository.list_artifacts(folders.pop() or None):
@@ -310,7 +311,9 @@ def test_what_became_no_version_is_swept_with_its_files(
             register(2)
     assert held_files(registry, name) > before
     client = MlflowClient(registry.uri, registry.uri)
-    experiment = client.get_experiment_by_name(f"neural-hive-ml-{name}").experiment_id
+    found = client.get_experiment_by_name(f"neural-hive-ml-{name}")
+    assert found is not None
+    experiment = found.experiment_id
     [failed] = [run.info.run_id for run in client.search_runs([experiment], "attributes.status = 'FAILED'")]
     now_ms = SystemClock().now_ms() + 1_000
     assert failed not in registry.sweep(now_ms - DAY_MS), "it may be under way"
