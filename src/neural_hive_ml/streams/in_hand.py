@@ -21,7 +21,7 @@ T = TypeVar("T")
 _log = structlog.get_logger("streams")
 # A batch's ids fit in; memory that the system keeps when the process is killed.
 _SLOT_BYTES: Final = 65_536
-_ALONE, _AMONG_OTHERS, _NOTHING, _END = b"a", b"o", b"-", b"\n\0"
+_ALONE, _AMONG_OTHERS, _NOTHING, _END = b"a", b"o", ord("-"), b"\n\0"
 # Suspects that others did meanwhile never come back to be acquitted.
 _MOST_SUSPECTS: Final = 1_000
 
@@ -48,7 +48,7 @@ class InHand:
             self._slot = _mapped(self.path.with_suffix(".hand"))
             self._blame(*_read(bytes(self._slot)))
             self._write_suspects()
-            self._mark(_NOTHING)
+            self._unmark()
         except OSError as error:
             _log.warning("streams.in_hand_not_kept", path=str(self.path), reason=str(error))
             self.end()
@@ -56,7 +56,7 @@ class InHand:
     def end(self) -> None:
         """End in order: nothing is in hand."""
         if self._slot is not None:
-            self._mark(_NOTHING)
+            self._unmark()
             self._slot.close()
             self._slot = None
 
@@ -76,7 +76,7 @@ class InHand:
         try:
             return await step()
         finally:
-            self._mark(_NOTHING)
+            self._unmark()
 
     def acquit(self, message_id: str) -> None:
         """Forget a suspect that was done, or given up."""
@@ -87,10 +87,14 @@ class InHand:
         except OSError as error:
             _log.warning("streams.in_hand_not_kept", path=str(self.path), reason=str(error))
 
-    def _mark(self, how: bytes, ids: Sequence[str] = ()) -> None:
+    def _mark(self, how: bytes, ids: Sequence[str]) -> None:
         if self._slot is not None:
             text = b"\n".join((how, *(name.encode() for name in ids)))[: _SLOT_BYTES - len(_END)] + _END
             self._slot[: len(text)] = text
+
+    def _unmark(self) -> None:
+        if self._slot is not None:
+            self._slot[0] = _NOTHING
 
     def _blame(self, how: bytes, ids: Sequence[str]) -> None:
         for name in ids:
