@@ -90,9 +90,10 @@ sbom: setup-dev  ## bills of materials (CycloneDX) of both locks, in dist/
 	$(BIN)/python scripts/sbom.py requirements-serving.lock > dist/sbom-serving.cdx.json
 
 audit: $(UV)  ## known vulnerabilities of what is locked (asks PyPI; fails where it cannot)
-	$(UV) tool run pip-audit==2.10.1 --strict --require-hashes --disable-pip -r requirements.lock
+	for lock in requirements.lock requirements-serving.lock requirements-dev.lock; do \
+		$(UV) tool run pip-audit==2.10.1 --strict --require-hashes --disable-pip -r $$lock || exit 1; done
 
-release: setup-dev  ## version, changelog, wheel, bills of materials, tag: make release VERSION=0.2.0
+release: setup-dev audit  ## version, changelog, wheel, bills of materials, tag: make release VERSION=0.2.0
 	$(BIN)/python scripts/release.py $(VERSION)
 
 wheel-check: $(UV)  ## the wheel in an empty environment runs the demo

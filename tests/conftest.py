@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.clickhouse_server import ClickHouseAddress, running_clickhouse
 from tests.support.kafka_server import running_kafka
-from tests.support.mlflow_server import laid_out, running_mlflow
+from tests.support.mlflow_server import laid_out, shared_mlflow
 from tests.support.redis_server import running_redis
 from tests.support.servers import running_mongo
 
@@ -21,7 +21,7 @@ def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> Iterator[str]:
     """The URI of a real MLflow server. Tests that use it are marked `services` and xdist_group("mlflow")."""
-    with running_mlflow(tmp_path_factory.mktemp("mlflow-server"), mlflow_database) as uri:
+    with shared_mlflow(tmp_path_factory.mktemp("mlflow-server"), mlflow_database) as uri:
         yield uri
 
 

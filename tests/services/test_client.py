@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import msgspec
@@ -34,12 +35,13 @@ def test_old_clients_go_on_working(target: Target, exchange: dict[str, object]) 
 
 def test_the_client_reads_what_the_first_release_answered() -> None:
     ticket = flights()[-1]
-    readers = {
+    readers: dict[str, Any] = {
         "/api/v1/tickets/score": api.score(ticket, None, None),
         "/api/v1/tickets/score/batch": api.score_many([ticket]),
         "/api/v1/duration/predict": api.duration(ticket, None),
         "/api/v1/duration/predict/batch": api.duration_many([ticket]),
         "/api/v1/load/forecast": api.forecast(60, None),
+        "/api/v1/ml/enrich": api.enrich(ticket),
         "/api/v1/feedback": api.feedback("normal", ticket.ticket_id, "", "", ""),
     }
     read = 0
@@ -58,7 +60,21 @@ def test_the_client_reads_what_the_first_release_answered() -> None:
             assert problem.value.title
         else:
             assert read_answer(call, response)
-    assert read == 10
+    assert read == 11
+    assert {call.path for call in readers.values()} <= {e["request"]["path"] for e in EXCHANGES}, "none unrecorded"
+
+
+def test_an_answer_that_lost_something_is_seen() -> None:
+    old = {"items": [{"a": 1}, {"a": 2}], "n": 1}
+    assert missing(old, old) == []
+    assert missing(old, {"items": [*old["items"], {"a": 3}], "n": 2.5, "more": True}) == []  # type: ignore[misc] # a list
+    for new in (
+        {"items": [], "n": 1},
+        {"items": [{"a": 1}], "n": 1},
+        {"items": old["items"]},
+        {"items": {}, "n": 1},
+    ):
+        assert len(missing(old, new)) == 1, new
 
 
 def test_every_call_is_typed_and_async_answers_the_same(target: Target) -> None:

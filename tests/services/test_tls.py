@@ -37,16 +37,23 @@ def ca(certificates: tuple[Path, Path]) -> str:
 
 @contextmanager
 def fronted(certificates: tuple[Path, Path], address: str) -> Iterator[int]:
-    port = urlsplit(address if "//" in address else f"//{address}").port
-    assert port is not None
-    with tls_front(certificates[1], port) as front:
+    parts = urlsplit(address if "//" in address else f"//{address}")
+    assert parts.port is not None
+    assert parts.hostname is not None
+    with tls_front(certificates[1], parts.port, host=parts.hostname) as front:
         yield front
+
+
+def login(address: str) -> str:
+    """Return the user and password of a URI, as they stand in one."""
+    user, at, _ = urlsplit(address).netloc.rpartition("@")
+    return user + at
 
 
 @pytest.mark.xdist_group("mongo")
 def test_mongodb(mongo_uri: str, certificates: tuple[Path, Path], ca: str) -> None:
     with fronted(certificates, mongo_uri) as port:
-        uri = f"mongodb://127.0.0.1:{port}/?directConnection=true&tls=true"
+        uri = f"mongodb://{login(mongo_uri)}127.0.0.1:{port}/?directConnection=true&tls=true"
         store = MongoStateStore(f"{uri}&tlsCAFile={ca}", "tls")
         store.put("notes", Record("a", 1, {"n": 1}))
         assert store.get("notes", "a") == Record("a", 1, {"n": 1})
@@ -95,7 +102,7 @@ def test_redis(redis_url: str, certificates: tuple[Path, Path], ca: str) -> None
     import redis
 
     with fronted(certificates, redis_url) as port:
-        url = f"rediss://127.0.0.1:{port}/0"
+        url = f"rediss://{login(redis_url)}127.0.0.1:{port}/0"
         client = redis_client(f"{url}?ssl_ca_certs={ca}", 5)
         assert client.ping()
         client.close()
@@ -121,7 +128,7 @@ def test_mlflow(
     # Set by the client for MLflow itself: put back at the end.
     monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", "")
     with fronted(certificates, mlflow_server) as port:
-        uri = f"https://127.0.0.1:{port}"
+        uri = f"https://{login(mlflow_server)}127.0.0.1:{port}"
         asked: tuple[Callable[[str], object], ...] = (
             lambda ca_file: MlflowRegistry(uri, tmp_path, ca_file=ca_file).resolve("no-such-model", "champion"),
             lambda ca_file: MlflowRestSource(uri, ca_file=ca_file).current("no-such-model"),

@@ -44,6 +44,7 @@ def requests() -> list[dict[str, Json]]:
         {"service": "orchestrator", "method": "GET", "path": "/api/v1/ml/load-forecast",
          "query": {"horizon_minutes": "60", "at_ms": str(now)}},
         {"service": "orchestrator", "method": "GET", "path": "/api/v1/load/forecast", "query": {"horizon": "7"}},
+        {"service": "orchestrator", "method": "POST", "path": "/api/v1/ml/enrich", "body": tickets[0]},
         {"service": "approval", "method": "POST", "path": "/api/v1/feedback",
          "body": {"ticket_id": tickets[0]["ticket_id"], "verdict": "normal", "author": "ana", "note": "planned"}},
         {"service": "approval", "method": "POST", "path": "/api/v1/feedback", "body": {"verdict": "perhaps"}},
@@ -88,7 +89,9 @@ def missing(old: Json, new: Json, where: str = "$") -> list[str]:
     if isinstance(old, list):
         if not isinstance(new, list):
             return [f"{where} is no list any more"]
-        return [m for i, (a, b) in enumerate(zip(old, new, strict=False)) for m in missing(a, b, f"{where}[{i}]")]
+        fewer = [f"{where} had {len(old)} items, has {len(new)}"] if len(new) < len(old) else []
+        pairs = zip(old, new, strict=False)  # more of them are welcome
+        return fewer + [m for i, (a, b) in enumerate(pairs) for m in missing(a, b, f"{where}[{i}]")]
     kinds = [bool if isinstance(v, bool) else float if isinstance(v, int | float) else type(v) for v in (old, new)]
     return [] if kinds[0] is kinds[1] else [f"{where} was {kinds[0].__name__}, is {kinds[1].__name__}"]
 

@@ -54,6 +54,17 @@ def running_mlflow(folder: Path, database: Path | None = None, seconds: float = 
         log.close()
 
 
+@contextmanager
+def shared_mlflow(folder: Path, database: Path) -> Iterator[str]:
+    """Yield the URI of a server that tests share: that of MLFLOW_TEST_URI, else one of our own."""
+    given = os.environ.get("MLFLOW_TEST_URI")
+    if given:
+        yield given
+        return
+    with running_mlflow(folder, database) as uri:
+        yield uri
+
+
 def wait_for_mlflow(
     process: "subprocess.Popen[bytes]", address: str, log: Path, seconds: float = START_SECONDS
 ) -> None:

@@ -45,7 +45,10 @@ def private_ca(folder: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def tls_front(
-    certificate: Path, target: int, rewrite: Callable[[int], Rewrite] = lambda _port: lambda b: b
+    certificate: Path,
+    target: int,
+    rewrite: Callable[[int], Rewrite] = lambda _port: lambda b: b,
+    host: str = "127.0.0.1",
 ) -> Iterator[int]:
     """Yield a port that speaks TLS and forwards to `target`; `rewrite`, given the port, may change what comes back."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -61,7 +64,7 @@ def tls_front(
         sink.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", target)
+        there, back = await asyncio.open_connection(host, target)
         await asyncio.gather(pump(reader, back, lambda b: b), pump(there, writer, rewrite(port)))
 
     async def start() -> int:
