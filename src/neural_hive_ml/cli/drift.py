@@ -16,7 +16,7 @@ from neural_hive_ml.cli.moments import resolve_as_of
 from neural_hive_ml.clock import iso
 from neural_hive_ml.conventions import CHAMPION, EXIT_NOT_ENOUGH_DATA, EXIT_OK
 from neural_hive_ml.drift.monitor import Checked, check_champions, reference_days, update_reference
-from neural_hive_ml.drift.records import checks_of
+from neural_hive_ml.drift.records import checks_of, link_page, record_key
 from neural_hive_ml.drift.subject import subject_of
 from neural_hive_ml.errors import NotFound
 from neural_hive_ml.ledger.event import personal
@@ -112,6 +112,8 @@ def _print(checked: tuple[Checked, ...]) -> None:
 def report_command(names: tuple[str, ...], as_of: str, html: Path | None, as_json: bool) -> None:
     """Show the newest checks on record, feature by feature; with --html render the page that people open.
 
+    The page is of the window that is shown, or of the one that ends at --as-of; a check's record keeps its path.
+
     Example: hive-ml drift report --model scheduling-predictor-xgboost --html drift.html
     """
     settings = load_settings()
@@ -127,7 +129,7 @@ def report_command(names: tuple[str, ...], as_of: str, html: Path | None, as_jso
         for name, found in newest.items():
             _print_record(name, found[0] if found else None)
     if html is not None:
-        _render(settings, chosen, as_of, html)
+        _render(settings, {name: found[0] if found else None for name, found in newest.items()}, as_of, html)
 
 
 def _print_record(name: str, record: Mapping[str, Any] | None) -> None:
@@ -145,26 +147,29 @@ def _print_record(name: str, record: Mapping[str, Any] | None) -> None:
         table.add_row(f["name"], "yes" if f["drifted"] else "", f"{f['score']:.3f}", f"{f['p_value']:.2g}",
                       "-" if f["ks"] is None else f"{f['ks']:.3f}", f["sentence"].partition(": ")[2])  # fmt: skip
     console.print(table if record["features"] else f"{name}: {'; '.join(record['reasons'])}")
+    if record.get("report_html"):
+        console.print(f"page: {record['report_html']}", soft_wrap=True)
 
 
-def _render(settings: Settings, names: tuple[str, ...], as_of: str, html: Path) -> None:
+def _render(settings: Settings, records: Mapping[str, Mapping[str, Any] | None], as_of: str, html: Path) -> None:
+    """Render the window of each record shown and link the page from it; the newest window where nothing is on record, or
+    the window that --as-of names."""
     from neural_hive_ml.drift.evidently_page import render_model
 
     with open_workspace(settings) as workspace:
-        as_of_ms, _ = resolve_as_of(as_of, workspace.tickets, settings)
-        for name in names:
+        for name, record in records.items():
             version = workspace.registry.resolve(name, CHAMPION)
             if version is None or name.startswith("load"):
                 continue
+            if as_of == "auto" and record is not None and record["model_version"] == version.version:
+                as_of_ms, hours = int(record["until_ms"]), float(record["window_hours"])
+            else:
+                as_of_ms, _ = resolve_as_of(as_of, workspace.tickets, settings)
+                hours = settings.number("DRIFT_WINDOW_HOURS")
+            path = html if len(records) == 1 else html.with_stem(f"{html.stem}-{name}")
             subject = subject_of(workspace.registry, workspace.state, version)
-            path = html if len(names) == 1 else html.with_stem(f"{html.stem}-{name}")
-            written = render_model(
-                subject,
-                workspace.tickets,
-                as_of_ms=as_of_ms,
-                window_hours=settings.number("DRIFT_WINDOW_HOURS"),
-                path=path,
-            )
+            written = render_model(subject, workspace.tickets, as_of_ms=as_of_ms, window_hours=hours, path=path)
+            link_page(workspace.state, record_key(name, version.version, as_of_ms), str(written.resolve()))
             click.echo(f"{name}: {written}")
 
 

@@ -1,7 +1,8 @@
 """The HTML report that people open, by Evidently (an extra), from a bounded sample of rows.
 
 The reference rows are drawn from the profile itself, matched to the window's hours of the week, because a
-profile keeps no rows: what Evidently draws and counts is then the same comparison that the check made.
+profile keeps no rows: what Evidently draws and counts is then the same comparison that the check made. How values lie
+within a bin no profile knows: there the window's own are taken, so that only what the check saw can differ.
 """
 
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ class EvidentlyFigures:
 def render_model(
     subject: Subject, tickets: TicketStore, *, as_of_ms: int, window_hours: float, path: Path
 ) -> Path:
-    """Render the page of one champion's newest window to `path`."""
+    """Render the page of one champion's window that ends at `as_of_ms` to `path`."""
     if isinstance(subject.profile, LoadProfile):
         raise UsageError(f"{subject.name}: a load model has no feature columns", remedy="hive-ml drift report")
     columns = read_recent(tickets, as_of_ms, days_to_read(subject.model, as_of_ms, window_hours))
@@ -65,11 +66,15 @@ def comparable(
         current = current[np.sort(random.choice(len(current), MOST_ROWS, replace=False))]
     per_cell = rows_per_cell(at_ms, profile)
     size = min(profile.rows, MOST_ROWS)
-    reference = np.column_stack([_draw(f, per_cell, size, random) for f in features])
+    reference = np.column_stack(
+        [_draw(f, per_cell, size, column, random) for f, column in zip(features, current.T, strict=True)]
+    )
     return current, reference, tuple(f.name for f in features)
 
 
-def _draw(feature: FeatureProfile, per_cell: Floats, size: int, random: np.random.Generator) -> Floats:
+def _draw(
+    feature: FeatureProfile, per_cell: Floats, size: int, current: Floats, random: np.random.Generator
+) -> Floats:
     shares = expect(feature.counts.astype(np.float64), per_cell).shares
     quotas = np.floor(np.cumsum(shares / shares.sum()) * size + 0.5).astype(int)
     counts = np.diff(np.concatenate(([0], quotas)))
@@ -77,8 +82,15 @@ def _draw(feature: FeatureProfile, per_cell: Floats, size: int, random: np.rando
     if b.kind == "category":
         values = np.repeat([*b.edges, np.nan, np.nan], counts)
     else:
-        borders = np.array([b.low, *b.edges, b.high])
-        parts = [random.uniform(borders[i], borders[i + 1], counts[i]) for i in range(b.ordered)]
+        borders, known = np.array([b.low, *b.edges, b.high]), current[np.isfinite(current)]
+        bins = np.searchsorted(b.edges, known, side="left")
+        parts = []
+        for i in range(b.ordered):
+            inside = known[bins == i]
+            drawn = (
+                random.choice(inside, counts[i]) if len(inside) else random.uniform(*borders[i : i + 2], counts[i])
+            )
+            parts.append(drawn)
         values = np.concatenate([*parts, np.full(counts[-1], np.nan)])
     random.shuffle(values)
     return values

@@ -80,6 +80,13 @@ def _feature(f: FeatureDrift) -> dict[str, Any]:
     }
 
 
+def link_page(state: StateStore, key: str, path: str) -> None:
+    """Put the path of the page that shows a check's window into its record, where there is one."""
+    found = state.get(DRIFT_RECORDS, key)
+    if found is not None:
+        state.put(DRIFT_RECORDS, Record(key, found.at_ms, {**found.document, "report_html": path}))
+
+
 def checks_of(
     state: StateStore, name: str, *, until_ms: int | None = None, limit: int = 10
 ) -> list[Mapping[str, Any]]:
