@@ -88,7 +88,9 @@ def _draw(
         for i in range(b.ordered):
             inside = known[bins == i]
             drawn = (
-                random.choice(inside, counts[i]) if len(inside) else random.uniform(*borders[i : i + 2], counts[i])
+                random.choice(inside, counts[i])
+                if len(inside)
+                else random.uniform(borders[i], borders[i + 1], counts[i])
             )
             parts.append(drawn)
         values = np.concatenate([*parts, np.full(counts[-1], np.nan)])
