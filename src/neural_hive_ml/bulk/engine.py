@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from neural_hive_ml.bulk.work import Block, Work
@@ -44,26 +44,52 @@ class DaskCluster:
             ) from error
         open_cluster: Any = LocalCluster  # the library has no types
         open_client: Any = Client
-        try:
-            # One thread a worker: the kernels hold the interpreter's lock.
-            cluster = None if self._address else open_cluster(threads_per_worker=1, dashboard_address=None)
-            client = open_client(cluster or self._address, timeout=self._timeout)
-        except (OSError, TimeoutError) as error:
-            raise StoreUnavailable(
-                f"Dask at {self._address}: {error}", remedy="check the scheduler's address"
-            ) from error
-        with closing(client):
-            shared = client.scatter(work, broadcast=True, hash=False)
-            waiting: deque[tuple[Block, object]] = deque()
+        with ExitStack() as stack:
+            try:
+                cluster = self._address
+                if not cluster:
+                    # One thread a worker: the kernels hold the interpreter's lock.
+                    cluster = stack.enter_context(
+                        closing(open_cluster(threads_per_worker=1, dashboard_address=None))
+                    )
+                client = stack.enter_context(closing(open_client(cluster, timeout=self._timeout)))
+            except (OSError, TimeoutError) as error:
+                raise StoreUnavailable(
+                    f"Dask at {self._address}: {error}", remedy="check the scheduler's address"
+                ) from error
+            with self._answering():
+                shared = client.scatter(work, broadcast=True, hash=False)
+            waiting: deque[tuple[Block, Any]] = deque()
             most = _A_WORKER * max(len(client.scheduler_info()["workers"]), 1)
             for block in blocks:
                 if len(waiting) >= most:
-                    yield _answered(waiting)
-                waiting.append((block, client.submit(_call, shared, block, pure=False)))
+                    yield self._answered(waiting)
+                with self._answering():
+                    waiting.append((block, client.submit(_call, shared, block, pure=False)))
             while waiting:
-                yield _answered(waiting)
-        if cluster is not None:
-            cluster.close()
+                yield self._answered(waiting)
+
+    def _answered(self, waiting: "deque[tuple[Block, Any]]") -> "tuple[Block, pa.Table]":
+        block, future = waiting.popleft()
+        with self._answering():
+            return block, future.result()
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Say which cluster was lost, in our words; what a block itself raises passes."""
+        from concurrent.futures import CancelledError
+
+        from distributed import KilledWorker
+        from distributed.comm.core import CommClosedError
+
+        try:
+            yield
+        except (KilledWorker, CommClosedError, CancelledError, OSError) as error:
+            where = self._address or "this machine"
+            raise StoreUnavailable(
+                f"Dask at {where}: {type(error).__name__}: {str(error)[:200]}",
+                remedy="look at its workers (memory?), then repeat the command: it goes on where it stopped",
+            ) from error
 
 
 def engine_of(text: str) -> Engine:
@@ -79,8 +105,3 @@ def engine_of(text: str) -> Engine:
 
 def _call(work: Work, block: Block) -> "pa.Table":
     return work(block)
-
-
-def _answered(waiting: "deque[tuple[Block, object]]") -> "tuple[Block, pa.Table]":
-    block, future = waiting.popleft()
-    return block, future.result()  # type: ignore[attr-defined] # a distributed.Future
