@@ -16,7 +16,7 @@ from neural_hive_ml.drift.load import check_load
 from neural_hive_ml.drift.records import record_of
 from neural_hive_ml.drift.report import DriftReport, DriftStatus
 from neural_hive_ml.drift.subject import Subject, baseline_key, read_profile, subject_of
-from neural_hive_ml.drift.window import days_to_read, forecasts, hourly_load, model_frame, read_recent, window_of
+from neural_hive_ml.drift.window import answers_of, days_to_read, hourly_load, model_frame, read_recent, window_of
 from neural_hive_ml.errors import ArtifactRefused
 from neural_hive_ml.evaluation.load_profile import LoadProfile, build_load_profile
 from neural_hive_ml.evaluation.profile import model_profile
@@ -132,16 +132,15 @@ def update_reference(
         profile = build_load_profile(counts, first, subject.profile.timezone)
     else:
         frame = model_frame(subject.model, columns)
-        answers = forecasts(subject.model, frame)
         predictions = np.full(len(frame.rows), np.nan)
-        if answers is not None:
-            # Only what the model had not learned from: residuals of its own training data are too small.
-            unseen = columns.created_at_ms[frame.ticket] >= int(subject.model.lineage.get("as_of_ms", as_of_ms))
-            ended = frame.stage == STAGES["ended"]
-            predictions[ended] = np.where(unseen[ended], answers, np.nan)
+        # Only what the model had not learned from: residuals of its own training data are too small.
+        unseen = columns.created_at_ms[frame.ticket] >= int(subject.model.lineage.get("as_of_ms", as_of_ms))
+        ended = frame.stage == STAGES["ended"]
+        predictions[ended] = np.where(unseen[ended], answers_of(subject.model, frame), np.nan)
         profile = model_profile(
             frame,
             predictions=predictions if np.isfinite(predictions).sum() >= LEAST_ROWS else None,
+            of_durations=subject.model.family == "scheduling",
             timezone=subject.profile.timezone,
         )
     read = read_profile(profile, subject.name)

@@ -14,6 +14,7 @@ from neural_hive_ml.features.frame import STAGES, FeatureFrame, build_frame
 from neural_hive_ml.features.series import completions
 from neural_hive_ml.features.spec import INDEX, NAMES
 from neural_hive_ml.features.statistics import Statistics
+from neural_hive_ml.scoring.anomaly import AnomalyScorer
 from neural_hive_ml.scoring.duration import DurationScorer
 from neural_hive_ml.scoring.packed import PackedModel
 from neural_hive_ml.tickets.as_of import as_of
@@ -30,20 +31,17 @@ WIDEST_HOURS = 168
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Rows [n, COLUMN_COUNT] of tickets that ended in [from_ms, until_ms), by the end; `predictions` [n] are the
-    model's log1p ms at each ticket's creation, None where the family does not predict durations."""
+    """Rows [n, COLUMN_COUNT] of tickets that ended in [from_ms, until_ms), by the end; `predictions` [n] are what the
+    model says of each: log1p ms at its creation with their `truth` [n], or the score at its end, of which no truth is
+    known."""
 
     rows: Floats
     at_ms: npt.NDArray[np.int64]
-    predictions: Floats | None
+    predictions: Floats
+    truth: Floats | None
     from_ms: int
     until_ms: int
     names: tuple[str, ...] = NAMES
-
-    @property
-    def truth(self) -> Floats:
-        """Log durations of the ended tickets."""
-        return self.rows[:, INDEX["log_duration"]]
 
 
 def read_recent(tickets: TicketStore, as_of_ms: int, days: float) -> TicketColumns:
@@ -71,11 +69,13 @@ def model_frame(model: PackedModel, columns: TicketColumns) -> FeatureFrame:
     return frame
 
 
-def forecasts(model: PackedModel, frame: FeatureFrame) -> Floats | None:
-    """Return the log1p ms that a duration model predicted at creation for each ended row; NaN where unknown."""
-    if model.family != "scheduling":
-        return None
+def answers_of(model: PackedModel, frame: FeatureFrame) -> Floats:
+    """Return what a model says of each ended row: a detector its score, a duration model the log1p ms it predicted at
+    creation; NaN where unknown.
+    """
     created, ended = frame.stage == STAGES["created"], frame.stage == STAGES["ended"]
+    if model.family == "anomaly":
+        return AnomalyScorer.load(model).score(frame.rows[ended])
     answers = np.full(int(frame.ticket.max()) + 1 if len(frame.ticket) else 0, np.nan)
     if created.any():
         median_ms = DurationScorer.load(model).forecast(frame.rows[created])[:, 1]
@@ -88,15 +88,16 @@ def window_of(model: PackedModel, columns: TicketColumns, as_of_ms: int, hours: 
     ended.
     """
     frame = model_frame(model, columns)
-    predictions = forecasts(model, frame)
+    predictions = answers_of(model, frame)
     ended = frame.of_stage("ended")
     width = hours
     while width < WIDEST_HOURS and (ended.at_ms >= as_of_ms - width * HOUR_MS).sum() < LEAST_ROWS:
         width = min(width * 2, WIDEST_HOURS)
     since = as_of_ms - round(width * HOUR_MS)
     inside = (ended.at_ms >= since) & (ended.at_ms < as_of_ms)
-    answers = None if predictions is None else predictions[inside]
-    return Window(ended.rows[inside], ended.at_ms[inside], answers, since, as_of_ms)
+    rows = ended.rows[inside]
+    truth = rows[:, INDEX["log_duration"]] if model.family == "scheduling" else None
+    return Window(rows, ended.at_ms[inside], predictions[inside], truth, since, as_of_ms)
 
 
 def hourly_load(columns: TicketColumns, as_of_ms: int, hours: float) -> tuple[Floats, int]:

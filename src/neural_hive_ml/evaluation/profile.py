@@ -147,12 +147,18 @@ class Profile:
 
 
 def model_profile(
-    frame: FeatureFrame, *, stage: Stage = "ended", predictions: Floats | None = None, timezone: str = "UTC"
+    frame: FeatureFrame,
+    *,
+    stage: Stage = "ended",
+    predictions: Floats | None = None,
+    of_durations: bool = True,
+    timezone: str = "UTC",
 ) -> dict[str, Any]:
     """Profile the rows of one stage of a training frame; what trainers put into `PackedModel.profile`.
 
-    `predictions` [rows of the frame] are out-of-sample answers in the target's unit (log1p ms for durations),
-    NaN where there is none: in-sample residuals are smaller than any future ones and would call every day drift.
+    `predictions` [rows of the frame] are out-of-sample answers, NaN where there is none: those of a model's own training
+    data are closer than any future ones and would call every day drift. `of_durations` says that they are log1p ms and
+    their residuals are profiled too; a detector's scores have no truth.
     """
     of_stage = frame.stage == STAGES[stage]
     kept = [i for i, name in enumerate(NAMES) if judged(name)]
@@ -162,7 +168,7 @@ def model_profile(
         [NAMES[i] for i in kept],
         frame.at_ms[of_stage],
         predictions=None if predictions is None else predictions[of_stage],
-        truth=None if predictions is None else rows[:, INDEX["log_duration"]],
+        truth=None if predictions is None or not of_durations else rows[:, INDEX["log_duration"]],
         timezone=timezone,
         stage=stage,
     )

@@ -197,9 +197,22 @@ def _pack(
         golden=GoldenRows(golden, scorer.reproduce(golden), tolerance=1e-9),
         lineage=lineage_of(columns, request, split),
         statistics=statistics.snapshot(),
-        profile=model_profile(frame, timezone=request.timezone),
+        profile=model_profile(
+            frame,
+            predictions=_out_of_sample(scorer, frame, columns, split),
+            of_durations=False,
+            timezone=request.timezone,
+        ),
         provenance=provenance,
     )
+
+
+def _out_of_sample(scorer: AnomalyScorer, frame: FeatureFrame, columns: TicketColumns, split: TimeSplit) -> Floats:
+    """Scores of tickets that no detector learned from at their ended rows, NaN elsewhere: what drift compares with."""
+    scores = np.full(len(frame.rows), np.nan)
+    unseen = (frame.stage == 2) & (columns.created_at_ms[frame.ticket] >= split.validation_from_ms)
+    scores[unseen] = scorer.score(frame.rows[unseen])
+    return scores
 
 
 def _figures(scorer: AnomalyScorer, cases: HoldoutCases) -> tuple[Figure, ...]:
