@@ -1,9 +1,10 @@
 """Backups from and into MongoDB: empty databases only, nothing left behind as files, a ledger without holes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -98,20 +99,13 @@ def test_restored_into_an_empty_database_and_into_no_other(
 class Busy(MemoryStateStore):
     """A store to which somebody appends back-dated decisions while it is read page by page."""
 
-    def find(
-        self,
-        collection: str,
-        *,
-        where: Mapping[str, str | int | float | bool] | None = None,
-        since_ms: int | None = None,
-        until_ms: int | None = None,
-        newest_first: bool = False,
-        limit: int | None = None,
-        after: tuple[int, str] | None = None,
-    ) -> Sequence[Record]:
-        found = super().find(collection, where=where, since_ms=since_ms, until_ms=until_ms,
-                             newest_first=newest_first, limit=limit, after=after)  # fmt: skip
-        if collection == LEDGER and limit and after is None and not where and not newest_first:
+    def find(self, collection: str, **asked: Any) -> Sequence[Record]:
+        found = super().find(collection, **asked)
+        if (
+            collection == LEDGER
+            and asked.get("limit")
+            and not any(asked.get(k) for k in ("after", "where", "newest_first"))
+        ):
             ledger = Ledger(self)
             ledger.append("human_verdict", "import", {}, at_ms=5, actor="rui")
             ledger.append("run", "load", {}, at_ms=9_999_999, actor="test")

@@ -1,23 +1,16 @@
 """`hive-ml upkeep`: what must be done again and again, one job of it or all by the clock."""
 
-import signal
 import subprocess
-import sys
-import threading
 from collections.abc import Callable, Collection
-from types import FrameType
-from typing import Final
 
 import click
 
 from neural_hive_ml.bootstrap import describe
+from neural_hive_ml.cli.by_the_clock import LONGEST_WAIT_SECONDS, CommandLoop, command_of
 from neural_hive_ml.clock import Clock, SystemClock, iso
 from neural_hive_ml.conventions import EXIT_OK
 from neural_hive_ml.settings import Settings, load_settings
 from neural_hive_ml.upkeep.schedule import JOBS, Job
-
-# So soon a machine that was asleep, or whose clock was set, notices what time it is.
-_LONGEST_WAIT_SECONDS: Final = 60.0
 
 
 @click.group("upkeep")
@@ -38,7 +31,7 @@ def run_command(job: str) -> int:
     if not _wanted(one, load_settings()):
         click.echo(f"{one.name}: nothing to do, {one.needs} is not set")
         return EXIT_OK
-    return subprocess.run(_command(one), check=False).returncode
+    return subprocess.run(command_of(one.arguments), check=False).returncode
 
 
 @upkeep_command.command("loop")
@@ -52,29 +45,16 @@ def loop_command() -> int:
     """
     settings = load_settings()
     click.echo(describe(settings), err=True)
-    stop = threading.Event()
-    running: list[subprocess.Popen[bytes]] = []
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-        for process in running:
-            process.terminate()
+    loop = CommandLoop()
 
     def work(job: Job) -> None:
         click.echo(f"{iso(SystemClock().now_ms())} {job.name}")
-        with subprocess.Popen(_command(job)) as process:
-            running.append(process)
-            if stop.is_set():  # the signal came while the process was being started
-                process.terminate()
-            code = process.wait()
-            running.remove(process)
-        if code != EXIT_OK and not stop.is_set():
+        code = loop.run(job.arguments)
+        if code not in {None, EXIT_OK}:
             click.echo(f"{job.name} ended with exit code {code}; docs/cli.md says what it means", err=True)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
     wanted = [job for job in JOBS.values() if _wanted(job, settings)]
-    keep_up(wanted, SystemClock(), stop.wait, work)
+    keep_up(wanted, SystemClock(), loop.wait, work)
     click.echo("ended", err=True)
     return EXIT_OK
 
@@ -100,7 +80,7 @@ def keep_up(
     while True:
         job = min(jobs, key=lambda one: due[one.name])
         left_ms = due[job.name] - clock.now_ms()
-        if wait(min(max(left_ms, 0) / 1000, _LONGEST_WAIT_SECONDS)):
+        if wait(min(max(left_ms, 0) / 1000, LONGEST_WAIT_SECONDS)):
             return
         if clock.now_ms() >= due[job.name]:
             due[job.name] = job.next_ms(clock.now_ms())
@@ -109,7 +89,3 @@ def keep_up(
 
 def _wanted(job: Job, settings: Settings) -> bool:
     return not job.needs or bool(settings.text(job.needs))
-
-
-def _command(job: Job) -> list[str]:
-    return [sys.executable, "-m", "neural_hive_ml", *job.arguments]

@@ -1,17 +1,13 @@
 """`hive-ml retraining weekly`: what the CronJob ml-model-training does, on a machine without Kubernetes."""
 
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable
-from types import FrameType
 from typing import Final
 
 import click
 from rich.console import Console
 
 from neural_hive_ml.bootstrap import describe
+from neural_hive_ml.cli.by_the_clock import LONGEST_WAIT_SECONDS, CommandLoop
 from neural_hive_ml.clock import DAY_MS, HOUR_MS, WEEK_MS, Clock, SystemClock, iso
 from neural_hive_ml.conventions import EXIT_OK
 from neural_hive_ml.settings import load_settings
@@ -23,8 +19,6 @@ _FIRST_MS: Final = 3 * DAY_MS + 2 * HOUR_MS
 TRAINING: Final = (
     "--model-type", "all", "--promote-if-better", "--rollout", "auto", "--hyperparameter-tuning",
 )  # fmt: skip
-# So soon a machine that was asleep, or whose clock was set, notices what time it is.
-_LONGEST_WAIT_SECONDS: Final = 60.0
 
 
 def next_training_ms(now_ms: int) -> int:
@@ -47,7 +41,7 @@ def keep_training(
         due_ms = next_training_ms(clock.now_ms())
         say(f"next training: {iso(due_ms)}")
         while (left_ms := due_ms - clock.now_ms()) > 0:
-            if wait(min(left_ms / 1000, _LONGEST_WAIT_SECONDS)):
+            if wait(min(left_ms / 1000, LONGEST_WAIT_SECONDS)):
                 return
         train()
 
@@ -66,26 +60,13 @@ def weekly_command() -> int:
     settings = load_settings()
     console = Console(stderr=True, highlight=False)
     console.print(describe(settings), soft_wrap=True)
-    stop = threading.Event()
-    running: list[subprocess.Popen[bytes]] = []
-
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-        for process in running:
-            process.terminate()
+    loop = CommandLoop()
 
     def train() -> None:
-        with subprocess.Popen([sys.executable, "-m", "neural_hive_ml", "train", *TRAINING]) as process:
-            running.append(process)
-            if stop.is_set():  # the signal came while the process was being started
-                process.terminate()
-            code = process.wait()
-            running.remove(process)
-        if code != EXIT_OK and not stop.is_set():
+        code = loop.run(("train", *TRAINING))
+        if code not in {None, EXIT_OK}:
             console.print(f"[red]the training ended with exit code {code}[/red]; docs/cli.md says what it means")
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    keep_training(SystemClock(), stop.wait, train, console.print)
+    keep_training(SystemClock(), loop.wait, train, console.print)
     console.print("ended")
     return EXIT_OK

@@ -9,12 +9,12 @@ from typing import Final
 
 from neural_hive_ml.errors import TrainingFailed
 
-_AGAIN_SECONDS: Final = 10.0
+AGAIN_SECONDS: Final = 10.0
 
 
 @contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """Raise `TrainingFailed` in the block once `seconds` are over, and again every `_AGAIN_SECONDS` until the block ends,
+def deadline(seconds: float, again_seconds: float = AGAIN_SECONDS) -> Iterator[None]:
+    """Raise `TrainingFailed` in the block once `seconds` are over, and again every `again_seconds` until the block ends,
     since a search may take the first one for a trial that failed; in the main thread of a POSIX process.
 
     A long call into compiled code is interrupted when it returns. In another thread there is no deadline.
@@ -30,7 +30,7 @@ def deadline(seconds: float) -> Iterator[None]:
         )
 
     before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, seconds, again_seconds)
     try:
         yield
     finally:

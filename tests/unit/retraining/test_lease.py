@@ -61,8 +61,7 @@ def test_a_lost_lease_is_noticed_and_given_back() -> None:
         pass
 
 
-def test_a_deadline_that_is_taken_for_a_failed_trial_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neural_hive_ml.retraining.deadline._AGAIN_SECONDS", 0.02)
+def test_a_deadline_that_is_taken_for_a_failed_trial_comes_again() -> None:
     swallowed = 0
 
     def search() -> None:
@@ -76,6 +75,6 @@ def test_a_deadline_that_is_taken_for_a_failed_trial_comes_again(monkeypatch: py
                 if swallowed == 3:
                     raise
 
-    with pytest.raises(TrainingFailed, match="took more than"), deadline(0.02):
+    with pytest.raises(TrainingFailed, match="took more than"), deadline(0.02, again_seconds=0.02):
         search()
     assert swallowed == 3
