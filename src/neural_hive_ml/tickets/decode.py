@@ -74,10 +74,12 @@ def _decode(document: bytes | str | Mapping[str, Any]) -> Ticket:
         raise InvalidTicket(f"document: expected an object, got {_shown(mapping)}", remedy=_ONE_OBJECT)
     try:
         ticket = _present(mapping) or msgspec.convert(modernise(mapping), Ticket)
-        # Python text may hold halves of characters, which no store can write.
+        # Python text may hold halves of characters, which no store can write, or be of a kind of its own (BSON's code).
         encode_ticket(ticket)
     except UnicodeEncodeError as error:
         raise InvalidTicket(f"document: not Unicode: {error.reason}", remedy=_ONE_OBJECT) from error
+    except TypeError as error:
+        raise InvalidTicket(f"document: no value of JSON: {error}", remedy=_ONE_OBJECT) from error
     except (msgspec.ValidationError, RecursionError) as error:
         raise _explained(str(error), mapping) from error
     return ticket

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from bson.code import Code
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.tickets import START_MS, ticket, tickets
@@ -158,3 +159,9 @@ def test_priorities_that_mean_nothing_are_refused(priority: object) -> None:
 
 def test_a_byte_order_mark_is_forgiven() -> None:
     assert decode_ticket(b"\xef\xbb\xbf" + encode_ticket(ticket())) == ticket()
+
+
+def test_text_of_a_kind_that_json_does_not_have_is_refused() -> None:
+    code = Code("function () {}")  # a str to Python, JavaScript to MongoDB
+    with pytest.raises(InvalidTicket, match="document: no value of JSON"):
+        decode_ticket(document(description=code))
