@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.clickhouse_server import ClickHouseAddress, running_clickhouse
 from tests.support.kafka_server import running_kafka
 from tests.support.mlflow_server import laid_out, shared_mlflow
 from tests.support.redis_server import running_redis
 from tests.support.servers import running_mongo
+
+# How long an example takes depends on who else is at work: benchmarks measure time, tests do not.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
