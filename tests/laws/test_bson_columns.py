@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tests.support.tickets import START_MS, flights, ticket, tickets
 
 from neural_hive_ml.errors import InvalidTicket
-from neural_hive_ml.tickets.bson_columns import Shared, columns_of_bson, regrouped, woven
-from neural_hive_ml.tickets.columns import columns_of, concat, digest_of
+from neural_hive_ml.tickets.bson_columns import Shared, columns_of_bson, woven
+from neural_hive_ml.tickets.columns import columns_of, concat, digest_of, regrouped
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.mongo_raw import documents, readable
 from neural_hive_ml.tickets.ticket import Ticket

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 from typing import Final, get_args
 
 from neural_hive_ml.conventions import PREDICTIONS, VERDICTS
@@ -12,6 +13,7 @@ from neural_hive_ml.feedback.review import ReviewItem, waiting
 from neural_hive_ml.feedback.verdict import Answer, Resolution, Review, Verdict, by_ticket, resolve
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.ledger.event import personal
+from neural_hive_ml.state.pages import pages
 from neural_hive_ml.state.port import Record, StateStore
 
 PAGE: Final = 1_000
@@ -160,15 +162,8 @@ class VerdictDesk:
         since_ms: int | None,
         until_ms: int | None,
     ) -> Iterator[Record]:
-        after: tuple[int, str] | None = None
-        while True:
-            page = self.state.find(
-                collection, where=where, since_ms=since_ms, until_ms=until_ms, limit=PAGE, after=after
-            )
-            yield from page
-            if len(page) < PAGE:
-                return
-            after = page[-1].at_ms, page[-1].key
+        found = pages(self.state, collection, where=where, since_ms=since_ms, until_ms=until_ms, rows=PAGE)
+        return chain.from_iterable(found)
 
     def _write_down(self, verdict: Verdict) -> None:
         # Neither the note nor a name: what people wrote can be deleted, the ledger cannot.

@@ -18,6 +18,8 @@ from neural_hive_ml.feedback.maturity import Cohort
 from neural_hive_ml.feedback.quality_loss import Loss
 
 WINDOW_DAYS: Final = 7
+# Measurements closer to each other rest on the same labels: they are one.
+APART_HOURS: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from neural_hive_ml.clock import DAY_MS
 from neural_hive_ml.conventions import PREDICTIONS, VERDICTS
 from neural_hive_ml.feedback.verdict import Resolution, Verdict, by_ticket, resolve
+from neural_hive_ml.state.pages import pages
 from neural_hive_ml.state.port import Record, StateStore
 from neural_hive_ml.tickets.as_of import as_of
 from neural_hive_ml.tickets.columns import MISSING_MS, TicketColumns, columns_of, concat
@@ -18,7 +19,6 @@ from neural_hive_ml.tickets.ticket import ENDED_STATUSES, FAILED_STATUSES, STATU
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-PAGE: Final = 2_000
 # Tickets created this long before the window may be predicted in it; older ones (replayed logs) are looked up one by one.
 BEFORE_DAYS: Final = 3
 MOST_LOOKED_UP: Final = 5_000
@@ -32,18 +32,11 @@ def predictions(state: StateStore, name: str, since_ms: int, until_ms: int) -> I
 
     Left out: answers without a model, and backfilled ones about the training's own data.
     """
-    after: tuple[int, str] | None = None
-    while True:
-        page = state.find(
-            PREDICTIONS, where={"model_name": name}, since_ms=since_ms, until_ms=until_ms, limit=PAGE, after=after
-        )
+    for page in pages(state, PREDICTIONS, where={"model_name": name}, since_ms=since_ms, until_ms=until_ms):
         for record in page:
             d = record.document
             if d.get("model_version") is not None and not d.get("in_sample"):
                 yield record
-        if len(page) < PAGE:
-            return
-        after = page[-1].at_ms, page[-1].key
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +54,9 @@ class Said:
 
 def verdicts_between(state: StateStore, since_ms: int, until_ms: int) -> Iterator[Verdict]:
     """Yield the verdicts given in [since, until), oldest first."""
-    after: tuple[int, str] | None = None
-    while True:
-        page = state.find(VERDICTS, since_ms=since_ms, until_ms=until_ms, limit=PAGE, after=after)
+    for page in pages(state, VERDICTS, since_ms=since_ms, until_ms=until_ms):
         for record in page:
             yield Verdict.from_document(record.document)
-        if len(page) < PAGE:
-            return
-        after = page[-1].at_ms, page[-1].key
 
 
 def verdicts_until(state: StateStore, since_ms: int, until_ms: int) -> Said:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from neural_hive_ml.clock import DAY_MS, HOUR_MS, WEEK_MS
+from neural_hive_ml.feedback.quality import APART_HOURS
 
 Action = Literal["retrain", "wait", "nothing"]
 Trigger = Literal["drift", "live_quality", "age", "new_labels", "none"]
@@ -36,7 +37,7 @@ class Policy:
     max_age_days: float = 30.0
     min_new_labels: int = 200
     quality_persistence: int = 2
-    quality_apart_hours: float = 4.0
+    quality_apart_hours: float = APART_HOURS
 
 
 @dataclass(frozen=True, slots=True)

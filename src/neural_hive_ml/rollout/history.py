@@ -15,6 +15,7 @@ from neural_hive_ml.conventions import (
     Family,
 )
 from neural_hive_ml.evaluation.records import EVALUATION_FILE, read_judgement
+from neural_hive_ml.feedback.quality import APART_HOURS
 from neural_hive_ml.feedback.verdict import Verdict, by_ticket, resolve
 from neural_hive_ml.registry.alias_record import AliasRecord
 from neural_hive_ml.registry.port import ModelVersion, Registry
@@ -28,8 +29,6 @@ from neural_hive_ml.tickets.ticket import STATUSES
 # The newest are enough to tell, and a check stays quick.
 MOST: Final = 10_000
 _COMPLETED: Final = STATUSES.index("COMPLETED")
-# As of the retraining policy's `quality_apart_hours`.
-_APART_MS: Final = 4 * HOUR_MS
 
 
 def read_shadow(
@@ -89,7 +88,7 @@ def _apart(newest_first: Iterable[Record]) -> list[Document]:
     """Leave out measurements made shortly before another: they rest on the same labels."""
     kept: list[Record] = []
     for record in newest_first:
-        if not kept or kept[-1].at_ms - record.at_ms >= _APART_MS:
+        if not kept or kept[-1].at_ms - record.at_ms >= APART_HOURS * HOUR_MS:
             kept.append(record)
     return [record.document for record in kept]
 

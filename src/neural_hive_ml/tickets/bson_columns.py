@@ -4,7 +4,6 @@ The compiled kernel takes documents of the present schema only, and only where `
 values; it hands every other one back as bytes, to be decoded, explained or quarantined there. Nothing is read twice.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
@@ -100,21 +99,3 @@ def woven(columns: TicketColumns, others: TicketColumns, places: list[int]) -> T
         return columns
     order = np.insert(np.arange(len(columns)), places, len(columns) + np.arange(len(others)))
     return concat([columns, others]).take(order)
-
-
-def regrouped(parts: Iterable[TicketColumns], block_rows: int) -> Iterator[TicketColumns]:
-    """Yield the same rows in blocks of `block_rows`, the last one shorter."""
-    held: list[TicketColumns] = []
-    rows = 0
-    for part in parts:
-        held.append(part)
-        rows += len(part)
-        if rows >= block_rows:
-            joined = concat(held)
-            full = rows - rows % block_rows
-            for start in range(0, full, block_rows):
-                yield joined.take(np.arange(start, start + block_rows))
-            rest = joined.take(np.arange(full, rows))
-            held, rows = [rest], len(rest)
-    if rows:
-        yield concat(held)

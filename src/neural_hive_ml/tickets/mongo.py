@@ -20,9 +20,9 @@ from neural_hive_ml.errors import InvalidTicket, StoreUnavailable
 from neural_hive_ml.state.mongo import MongoStateStore
 from neural_hive_ml.state.mongo_client import Json, MongoDatabase
 from neural_hive_ml.tickets.batches import batches
-from neural_hive_ml.tickets.bson_columns import Shared, columns_of_bson, regrouped, woven
+from neural_hive_ml.tickets.bson_columns import Shared, columns_of_bson, woven
 from neural_hive_ml.tickets.changes import DayFigures
-from neural_hive_ml.tickets.columns import TicketColumns, columns_of
+from neural_hive_ml.tickets.columns import TicketColumns, columns_of, regrouped
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.files import RawDocument
 from neural_hive_ml.tickets.importer import refusal

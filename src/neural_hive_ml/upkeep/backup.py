@@ -18,6 +18,7 @@ from neural_hive_ml.conventions import LEDGER
 from neural_hive_ml.ledger.chain import key_of
 from neural_hive_ml.registry.published import PublishedFolder
 from neural_hive_ml.state.embedded import EmbeddedStateStore
+from neural_hive_ml.state.pages import pages
 from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.tickets.compaction import undisturbed
 from neural_hive_ml.tickets.embedded import EmbeddedTicketStore
@@ -28,7 +29,6 @@ from neural_hive_ml.upkeep.schema import schemas_of
 from neural_hive_ml.upkeep.sqlite_copy import copy_database
 
 Say = Callable[[str], None]
-_PAGE: Final = 2_000
 _TRIES: Final = 3
 _NIGHTLY: Final = re.compile(r"hive-\d{8}T\d{6}Z\.tar\.gz")
 
@@ -88,10 +88,8 @@ def copy_state(source: StateStore, target: Path) -> None:
     """Copy all collections into an embedded store."""
     with closing(EmbeddedStateStore(target)) as copy:
         for collection in BACKED_UP:
-            after: tuple[int, str] | None = None
-            while page := source.find(collection, limit=_PAGE, after=after):
+            for page in pages(source, collection):
                 copy.insert(collection, page)
-                after = page[-1].at_ms, page[-1].key
         _fill_chains(source, copy)
         copy.forget()
 
@@ -99,13 +97,11 @@ def copy_state(source: StateStore, target: Path) -> None:
 def _fill_chains(source: StateStore, copy: StateStore) -> None:
     """Copy the decisions that came in behind the cursor: pages go by time, and a decision may be dated back."""
     newest: dict[str, int] = {}
-    after: tuple[int, str] | None = None
-    while page := copy.find(LEDGER, limit=_PAGE, after=after):
+    for page in pages(copy, LEDGER):
         for record in page:
             if "hash" in record.document:
                 chain, sequence = str(record.document["chain"]), int(record.document["sequence"])
                 newest[chain] = max(newest.get(chain, 0), sequence)
-        after = page[-1].at_ms, page[-1].key
     for chain, last in newest.items():
         for key in (key_of(chain, sequence) for sequence in range(1, last + 1)):
             if copy.get(LEDGER, key) is None and (missed := source.get(LEDGER, key)) is not None:

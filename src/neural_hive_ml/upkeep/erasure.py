@@ -6,10 +6,11 @@ finds nothing any more is the proof that nothing is left.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
-from typing import Final
+from itertools import chain
 
 from neural_hive_ml.conventions import VERDICTS
 from neural_hive_ml.ledger.event import personal
+from neural_hive_ml.state.pages import pages
 from neural_hive_ml.state.port import Record, StateStore
 from neural_hive_ml.tickets.changes import changes_of
 from neural_hive_ml.tickets.clickhouse import ClickHouseTicketStore
@@ -18,8 +19,6 @@ from neural_hive_ml.upkeep.collections import SEARCHED
 from neural_hive_ml.upkeep.erased import erased_before
 from neural_hive_ml.upkeep.mentions import leave_out
 from neural_hive_ml.upkeep.person import Person
-
-_PAGE: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,4 @@ def _verdicts(person: Person, state: StateStore) -> tuple[list[str], list[Record
 
 
 def _all(state: StateStore, collection: str) -> Iterator[Record]:
-    after: tuple[int, str] | None = None
-    while page := state.find(collection, limit=_PAGE, after=after):
-        yield from page
-        after = page[-1].at_ms, page[-1].key
+    return chain.from_iterable(pages(state, collection))

@@ -10,6 +10,7 @@ from typing import Final
 
 from neural_hive_ml.errors import StoreUnavailable, UsageError
 from neural_hive_ml.state.embedded import EmbeddedStateStore
+from neural_hive_ml.state.pages import pages
 from neural_hive_ml.state.port import StateStore
 from neural_hive_ml.tickets.embedded import EmbeddedTicketStore
 from neural_hive_ml.tickets.port import TicketStore, TicketWindow
@@ -21,7 +22,6 @@ from neural_hive_ml.upkeep.sqlite_copy import move_paths
 Say = Callable[[str], None]
 STORES: Final = ("state.db", "tickets")
 PARTS: Final = (*STORES, "ledger", "published", "statistics", "mlflow.db", "mlartifacts")
-_PAGE: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +112,4 @@ def _carry(files: Path, stores: Elsewhere, say: Say) -> None:
 
 
 def _records(source: StateStore, target: StateStore) -> int:
-    written = 0
-    for collection in BACKED_UP:
-        after: tuple[int, str] | None = None
-        while page := source.find(collection, limit=_PAGE, after=after):
-            written += target.insert(collection, page)
-            after = page[-1].at_ms, page[-1].key
-    return written
+    return sum(target.insert(name, page) for name in BACKED_UP for page in pages(source, name))

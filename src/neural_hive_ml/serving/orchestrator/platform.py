@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from time import perf_counter_ns
 from typing import Any, Final, Literal
 
@@ -27,6 +27,7 @@ from neural_hive_ml.serving.orchestrator.stats import PredictionStats, stats_of
 from neural_hive_ml.serving.prediction_log import PredictionLog
 from neural_hive_ml.serving.service import id_asked_for
 from neural_hive_ml.serving.slot import ModelSlot
+from neural_hive_ml.state.pages import pages
 from neural_hive_ml.state.port import Record, StateStore
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.ticket import Ticket
@@ -180,13 +181,7 @@ class PlatformDesk:
         return stats
 
     def _day(self, now_ms: int) -> Iterator[Record]:
-        after: tuple[int, str] | None = None
-        while True:
-            page = self._store().find(PREDICTIONS, since_ms=now_ms - DAY_MS, limit=_PAGE, after=after)
-            yield from page
-            if len(page) < _PAGE:
-                return
-            after = page[-1].at_ms, page[-1].key
+        return chain.from_iterable(pages(self._store(), PREDICTIONS, since_ms=now_ms - DAY_MS, rows=_PAGE))
 
 
 _PREDICTORS: Final = {
