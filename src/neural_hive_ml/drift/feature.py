@@ -14,10 +14,12 @@ from neural_hive_ml.drift.null import (
     ks_tail,
     nearest,
     rows_look_independent,
+    shift_tail,
     telling,
     too_regular,
 )
 from neural_hive_ml.drift.report import FeatureDrift
+from neural_hive_ml.evaluation.directions import directions, shifts
 from neural_hive_ml.evaluation.distances import (
     Expectation,
     hellinger,
@@ -52,16 +54,21 @@ def distance(
     """Measure one feature's bins [bins] against what the matched reference expects."""
     statistic = hellinger(counts, expected.shares)
     raw = psi(counts, expected.shares)
-    quiet = feature.quiet["hellinger"]
+    quiet = feature.quiet.hellinger
     known, independent = nearest(quiet, width_hours), rows_look_independent(quiet, width_hours)
     p_value = hellinger_tail(statistic, expected, known, rows, independent=independent)
+    looks = [p_value]
     gap = None
     if feature.binning.kind == "numeric":
         gap = kolmogorov_smirnov(counts, expected.shares, feature.binning.ordered)
-        # Two looks at the same feature: the better of the two counts twice (Bonferroni).
-        of_gaps = nearest(feature.quiet["ks"], width_hours)
-        by_gap = ks_tail(gap, expected, of_gaps, rows, regular=too_regular(telling(quiet, width_hours)))
-        p_value = min(1.0, 2.0 * min(p_value, by_gap))
+        of_gaps = nearest(feature.quiet.ks, width_hours)
+        looks.append(ks_tail(gap, expected, of_gaps, rows, regular=too_regular(telling(quiet, width_hours))))
+    if feature.quiet.shifts:
+        ways = directions(feature.binning, feature.counts.sum(axis=0))
+        moved = shifts(ways, counts, expected.shares, float(counts.sum()), expected.effective_rows)
+        looks.append(shift_tail(moved, feature.quiet.shifts, width_hours, rows))
+    # Several looks at the same feature: the best of them counts as often (Bonferroni).
+    p_value = min(1.0, len(looks) * min(looks))
     extrapolated = not independent and known.windows < ENOUGH_WINDOWS
     spared = allowance(quiet, width_hours, rows) * expected.noise / rows
     return Distance(feature, counts, expected, p_value, extrapolated, max(raw - spared, 0.0), raw, gap)

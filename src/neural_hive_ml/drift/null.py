@@ -1,13 +1,14 @@
 """How large a distance is by chance: independence, the reference's own quiet windows, many features at once."""
 
 from collections.abc import Sequence
-from math import exp, log, sqrt
+from math import exp, isnan, log, sqrt
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from neural_hive_ml.evaluation.chance import chi2_tail, kolmogorov_tail, log_chi2_mean, t_tail, trigamma
+from neural_hive_ml.evaluation.directions import QuietShifts, narrowest
 from neural_hive_ml.evaluation.distances import KOLMOGOROV_SQUARED_MEAN, Expectation
 from neural_hive_ml.evaluation.quiet import Quiet
 
@@ -58,6 +59,26 @@ def ks_tail(gap: float, expected: Expectation, known: Quiet, rows: float, *, reg
         return chance
     ratio = gap * gap * expected.effective_rows / KOLMOGOROV_SQUARED_MEAN
     return max(chance, quiet_tail(ratio, known, rows))
+
+
+def shift_tail(found: Floats, quiet: Sequence[QuietShifts], width_hours: float, rows: float) -> float:
+    """Return the chance that some direction's shift in one more quiet window is as far out as these [directions] are.
+
+    Quiet windows give each direction's mean and spread (never less than chance alone), Student's t its tail with the
+    freedom that their clusters leave, Bonferroni the directions. 1.0 where nothing is known of any.
+    """
+    known = narrowest(quiet, width_hours)
+    if known is None:
+        return 1.0
+    more = max(rows / known.rows, 1.0)
+    tails = []
+    for shift, mean, spread, freedom in zip(found.tolist(), known.mean, known.spread, known.freedom, strict=True):
+        if isnan(shift) or freedom <= 0:
+            continue
+        usual = sqrt(1.0 + max(spread * spread - 1.0, 0.0) * more)
+        off = abs(shift - mean) / usual
+        tails.append(2.0 * t_tail(off / sqrt(1.0 + 1.0 / known.windows), freedom))
+    return min(1.0, len(tails) * min(tails)) if tails else 1.0
 
 
 def rows_look_independent(quiet: Sequence[Quiet], width: float) -> bool:

@@ -6,6 +6,7 @@ decision 8).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +14,8 @@ import numpy.typing as npt
 
 from neural_hive_ml.clock import DAY_MS
 from neural_hive_ml.evaluation.binning import BINS, Binning, bin_of, codes_of
-from neural_hive_ml.evaluation.quiet import HourlyCounts, Quiet, by_cell, quiet_windows
+from neural_hive_ml.evaluation.directions import QuietShifts, block_diagonal, directions
+from neural_hive_ml.evaluation.quiet import HourlyCounts, Quiet, QuietWindows, by_cell, quiet_windows
 from neural_hive_ml.evaluation.seasons import CELLS, Level, cells_of_hours, choose_level, hours_of
 from neural_hive_ml.features.frame import STAGES, FeatureFrame, Stage
 from neural_hive_ml.features.spec import CREATION_COUNT, FEATURES, INDEX, NAMES, FeatureSpec
@@ -67,7 +69,7 @@ class FeatureProfile:
     counts: Ints
     center: float
     scale: float
-    quiet: Mapping[str, Sequence[Quiet]]
+    quiet: QuietWindows
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,11 @@ class Profile:
                     "counts": f.counts.tolist(),
                     "center": f.center,
                     "scale": f.scale,
-                    "quiet": {k: [_rounded(q) for q in v] for k, v in f.quiet.items()},
+                    "quiet": {
+                        "hellinger": [_rounded(q) for q in f.quiet.hellinger],
+                        "ks": [_rounded(q) for q in f.quiet.ks],
+                    },
+                    "shifts": [_rounded(q) for q in f.quiet.shifts],
                 }
                 for f in self.features
             ],
@@ -138,7 +144,12 @@ class Profile:
                     counts=np.asarray(f["counts"], dtype=np.int64),
                     center=f["center"],
                     scale=f["scale"],
-                    quiet={k: tuple(Quiet(**q) for q in v) for k, v in f["quiet"].items()},
+                    quiet=QuietWindows(
+                        tuple(Quiet(**q) for q in f["quiet"]["hellinger"]),
+                        tuple(Quiet(**q) for q in f["quiet"]["ks"]),
+                        # Profiles of releases before directions were measured have none.
+                        tuple(QuietShifts.from_document(q) for q in f.get("shifts", ())),
+                    ),
                 )
                 for f in document["features"]
             ),
@@ -257,6 +268,10 @@ def _hourly(
             position * binning.bins + codes_of(values, binning), minlength=len(hours) * binning.bins
         )
         counts[:, begin[f] : begin[f + 1]] = flat.reshape(len(hours), binning.bins)
+    ways = [
+        directions(b, counts[:, lo:hi].sum(axis=0, dtype=np.float64))
+        for b, (lo, hi) in zip(binnings, pairwise(begin), strict=True)
+    ]
     return HourlyCounts(
         hours=hours,
         cells=cells_of_hours(hours, level, timezone),
@@ -265,8 +280,16 @@ def _hourly(
         rows=np.bincount(position, minlength=len(hours)).astype(np.float64),
         begin=begin,
         ordered=[b.ordered if b.kind == "numeric" else 0 for b in binnings],
+        scores=block_diagonal(ways),
+        direction=np.concatenate(([0], np.cumsum([len(w) for w in ways]))).astype(np.intp),
     )
 
 
-def _rounded(quiet: Quiet) -> dict[str, float]:
-    return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(quiet).items()}
+def _rounded(quiet: Quiet | QuietShifts) -> dict[str, Any]:
+    return {k: _four_digits(v) for k, v in asdict(quiet).items()}
+
+
+def _four_digits(value: float | Sequence[float]) -> float | list[float]:
+    if isinstance(value, Sequence):
+        return [round(v, 4) for v in value]
+    return round(value, 4) if isinstance(value, float) else value

@@ -9,11 +9,13 @@ wider where windows were few.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from neural_hive_ml.evaluation.directions import QuietShifts, quiet_shifts, shifts
 from neural_hive_ml.evaluation.distances import (
     KOLMOGOROV_SQUARED_MEAN,
     expect,
@@ -51,7 +53,8 @@ class Quiet:
 class HourlyCounts:
     """Counts an hour: `hours` [h] epoch hours ascending, `cells` [h], `counts` [h, columns] of all features
     side by side, `rows` [h]; feature f has the columns begin[f]:begin[f + 1] of which `ordered[f]` have an
-    order (0: no KS)."""
+    order (0: no KS). `scores` [directions, columns] are the directions of all features, those of feature f from
+    direction[f] to direction[f + 1]."""
 
     hours: npt.NDArray[np.int64]
     cells: npt.NDArray[np.intp]
@@ -60,6 +63,8 @@ class HourlyCounts:
     rows: Floats
     begin: npt.NDArray[np.intp]
     ordered: Sequence[int]
+    scores: Floats
+    direction: npt.NDArray[np.intp]
 
 
 def by_cell(hourly: HourlyCounts, picked: slice | npt.NDArray[np.bool_] = slice(None)) -> Floats:
@@ -69,69 +74,101 @@ def by_cell(hourly: HourlyCounts, picked: slice | npt.NDArray[np.bool_] = slice(
     return np.asarray(onehot @ hourly.counts[picked], dtype=np.float64)
 
 
-def quiet_windows(hourly: HourlyCounts, total: Floats) -> list[dict[str, list[Quiet]]]:
+@dataclass(frozen=True, slots=True)
+class QuietWindows:
+    """What the quiet windows of one feature look like, widths ascending: by distance and by direction."""
+
+    hellinger: tuple[Quiet, ...]
+    ks: tuple[Quiet, ...]
+    shifts: tuple[QuietShifts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """One feature of one window against the rest of the reference: ratios of the distances (KS: 0 without order), degrees
+    of freedom, standardised shifts [directions]."""
+
+    hellinger: float
+    ks: float
+    freedom: float
+    shifts: Floats
+
+
+def quiet_windows(hourly: HourlyCounts, total: Floats) -> list[QuietWindows]:
     """Measure each feature's quiet windows of every width that the reference holds often enough.
 
-    `total` is `by_cell(hourly)`. Returns one ``{"hellinger": [...], "ks": [...]}`` a feature, widths ascending;
-    O(widths windows cells columns).
+    `total` is `by_cell(hourly)`. O(widths windows cells columns).
     """
     features = len(hourly.begin) - 1
-    out: list[dict[str, list[Quiet]]] = [{"hellinger": [], "ks": []} for _ in range(features)]
-    if not len(hourly.hours):
-        return out
-    first, last = int(hourly.hours[0]), int(hourly.hours[-1]) + 1
-    apart = _APART_HOURS if last - first >= 21 * 24 else 0
-    for width in WIDTHS_HOURS:
-        starts = np.arange(first, last - width + 1, width)
-        if len(starts) < LEAST_WINDOWS:
-            break
-        starts = starts[np.linspace(0, len(starts) - 1, min(len(starts), MOST_WINDOWS)).astype(int)]
-        ratios: list[list[list[float]]] = [[[], [], []] for _ in range(features)]
-        sizes = []
-        for start in starts:
-            lo, hi = np.searchsorted(hourly.hours, [start, start + width])
-            near_lo, near_hi = np.searchsorted(hourly.hours, [start - apart, start + width + apart])
-            window = np.bincount(
-                hourly.cells[lo:hi], weights=hourly.rows[lo:hi], minlength=hourly.cell_count
-            ).astype(np.float64)
-            if window.sum() < LEAST_ROWS:
+    found: list[list[tuple[Quiet, Quiet | None, QuietShifts]]] = [[] for _ in range(features)]
+    if len(hourly.hours):
+        first, last = int(hourly.hours[0]), int(hourly.hours[-1]) + 1
+        apart = _APART_HOURS if last - first >= 21 * 24 else 0
+        for width in WIDTHS_HOURS:
+            starts = np.arange(first, last - width + 1, width)
+            if len(starts) < LEAST_WINDOWS:
+                break
+            starts = starts[np.linspace(0, len(starts) - 1, min(len(starts), MOST_WINDOWS)).astype(int)]
+            told = [(int(s), w) for s in starts if (w := _measure(hourly, total, int(s), width, apart))]
+            if len(told) < LEAST_WINDOWS:
                 continue
-            rest = total - by_cell(hourly, slice(near_lo, near_hi))
-            if rest[:, : hourly.begin[1]].sum() < LEAST_ROWS:
-                continue
-            sizes.append(window.sum())
-            counts = hourly.counts[lo:hi].sum(axis=0, dtype=np.float64)
+            rows = float(np.mean([size for _, (size, _) in told]))
+            weeks = np.array([(start - first) // 168 for start, _ in told], dtype=np.int64)
             for f in range(features):
-                cut = slice(hourly.begin[f], hourly.begin[f + 1])
-                for kept, value in zip(
-                    ratios[f], _ratios(rest[:, cut], window, counts[cut], hourly.ordered[f]), strict=True
-                ):
-                    kept.append(value)
-        for f in range(features):
-            for name, values in zip(("hellinger", "ks"), ratios[f][:2], strict=True):
-                if len(values) >= LEAST_WINDOWS and (name == "hellinger" or hourly.ordered[f] > 1):
-                    logs = np.log(np.maximum(values, _SMALLEST_RATIO))
-                    spread = float(logs.std(ddof=1))
-                    out[f][name].append(
-                        Quiet(
-                            width_hours=width,
-                            windows=len(values),
-                            rows=float(np.mean(sizes)),
-                            mean=float(logs.mean()),
-                            spread=spread,
-                            largest=float(max(values)),
-                            freedom=float(np.mean(ratios[f][2])),
-                            weeks=(last - first) / 168,
-                        )
-                    )
-    return out
+                of_feature = [measured[f] for _, (_, measured) in told]
+                found[f].append(_summary(of_feature, width, rows, weeks, (last - first) / 168))
+    return [
+        QuietWindows(
+            tuple(h for h, _, _ in widths), tuple(k for _, k, _ in widths if k), tuple(s for _, _, s in widths)
+        )
+        for widths in found
+    ]
 
 
-def _ratios(rest: Floats, window: Floats, counts: Floats, ordered: int) -> tuple[float, float, float]:
-    """Return the Hellinger ratio, the KS ratio (0 without order) and the degrees of freedom."""
-    expected = expect(rest, window)
-    ratio = hellinger(counts, expected.shares) / expected.noise
-    if ordered <= 1:
-        return ratio, 0.0, expected.freedom
-    gap = kolmogorov_smirnov(counts, expected.shares, ordered)
-    return ratio, gap * gap * expected.effective_rows / KOLMOGOROV_SQUARED_MEAN, expected.freedom
+def _measure(
+    hourly: HourlyCounts, total: Floats, start: int, width: int, apart: int
+) -> tuple[float, list[_Measured]] | None:
+    """Return the rows of one window and what each feature measures in it; None where it or the rest holds too few."""
+    lo, hi = np.searchsorted(hourly.hours, [start, start + width])
+    near_lo, near_hi = np.searchsorted(hourly.hours, [start - apart, start + width + apart])
+    window = np.bincount(hourly.cells[lo:hi], weights=hourly.rows[lo:hi], minlength=hourly.cell_count).astype(
+        np.float64
+    )
+    if window.sum() < LEAST_ROWS:
+        return None
+    rest = total - by_cell(hourly, slice(near_lo, near_hi))
+    if rest[:, : hourly.begin[1]].sum() < LEAST_ROWS:
+        return None
+    counts = hourly.counts[lo:hi].sum(axis=0, dtype=np.float64)
+    cuts = [slice(lo, hi) for lo, hi in pairwise(hourly.begin)]
+    expected = [expect(rest[:, cut], window) for cut in cuts]
+    # All features were seen in the same rows: one two-sample size holds for all directions.
+    shares = np.concatenate([e.shares for e in expected])
+    moved = shifts(hourly.scores, counts, shares, float(window.sum()), expected[0].effective_rows)
+    measured = []
+    for cut, e, ordered, (first, last) in zip(
+        cuts, expected, hourly.ordered, pairwise(hourly.direction), strict=True
+    ):
+        ratio = hellinger(counts[cut], e.shares) / e.noise
+        gap = kolmogorov_smirnov(counts[cut], e.shares, ordered) if ordered > 1 else 0.0
+        of_gap = gap * gap * e.effective_rows / KOLMOGOROV_SQUARED_MEAN
+        measured.append(_Measured(ratio, of_gap, e.freedom, moved[first:last]))
+    return float(window.sum()), measured
+
+
+def _summary(
+    found: Sequence[_Measured], width: int, rows: float, weeks_of: npt.NDArray[np.int64], weeks: float
+) -> tuple[Quiet, Quiet | None, QuietShifts]:
+    freedom = float(np.mean([m.freedom for m in found]))
+
+    def quiet(values: Sequence[float]) -> Quiet:
+        logs = np.log(np.maximum(values, _SMALLEST_RATIO))
+        spread = float(logs.std(ddof=1))
+        return Quiet(width, len(values), rows, float(logs.mean()), spread, float(max(values)), freedom, weeks)
+
+    gaps = [m.ks for m in found]
+    return (
+        quiet([m.hellinger for m in found]),
+        quiet(gaps) if max(gaps) > 0 else None,
+        quiet_shifts(width, rows, np.array([m.shifts for m in found]), weeks_of, LEAST_WINDOWS),
+    )

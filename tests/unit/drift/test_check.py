@@ -147,3 +147,41 @@ def test_what_few_weeks_speak_against_needs_a_moderate_effect(
     report = judge([found], profile(), rows=1_000, window=(0, 1), false_alarm_rate=0.003, reasons=())
     assert report.drift_detected is drifted
     assert report.drift_score == pytest.approx(1.0 if drifted else psi)
+
+
+def clustered(begin_ms: int, hours: int, seed: int) -> Rows:
+    """Rows that arrive forty at a time, those of one cluster nearly alike."""
+    rng = np.random.default_rng(seed)
+    clusters = hours * AN_HOUR // 20
+    at = np.repeat(np.sort(begin_ms + rng.integers(0, hours * HOUR_MS, clusters)), 40)
+    size = np.repeat(rng.normal(size=clusters), 40) + rng.normal(size=len(at)) * 0.1
+    return np.column_stack([size, np.zeros(len(at))]), at
+
+
+@cache
+def of_clusters() -> Profile:
+    rows, at = clustered(MONDAY - WEEKS * WEEK_MS, WEEKS * 168, 31)
+    return Profile.from_document(build_profile(rows, NAMES, at))
+
+
+def test_clusters_are_no_drift_and_a_shift_of_clusters_is() -> None:
+    width = (MONDAY, MONDAY + DAY_MS)
+    quiet = [check_drift(of_clusters(), *clustered(MONDAY, 24, seed), NAMES, window=width) for seed in range(40)]
+    assert not any(report.drift_detected for report in quiet)
+    seen = 0
+    for seed in range(40, 60):
+        rows, at = clustered(MONDAY, 24, seed)
+        rows[:, 0] += 1.2
+        seen += check_drift(of_clusters(), rows, at, NAMES, window=width).drift_detected
+    assert seen >= 18
+
+
+def test_a_profile_of_before_directions_were_measured_is_checked_by_distances_alone() -> None:
+    document = profile().to_document()
+    for feature in document["features"]:
+        del feature["shifts"]
+    old = Profile.from_document(document)
+    rows, at = drawn(MONDAY, 24, 5)
+    assert check_drift(old, rows, at, NAMES).status is DriftStatus.OK
+    rows[:, 0] += 0.6
+    assert [f.name for f in check_drift(old, rows, at, NAMES).drifted] == ["size"]
