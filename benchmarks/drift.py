@@ -4,22 +4,20 @@
 
 Data: 20 features (16 numbers, 4 categories) whose level and mix follow the hour of the day and the weekend, arrivals
 too, drawn anew for each replay; and real logs (the shipped one, those of HIVE_BENCH_DATA) whose weeks are shuffled, so
-that nothing but season is left. Shares come with Clopper-Pearson intervals of 95 %.
+that nothing but season is left, as they are and with changes put into a day. Shares come with 95 % Clopper-Pearson intervals.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
-from scipy import stats
 
 from benchmarks.drift_data import (
     CHANGES,
@@ -28,17 +26,17 @@ from benchmarks.drift_data import (
     PER_DAY,
     Floats,
     Ints,
-    Weeks,
     draw,
-    real_logs,
     reference,
     seasonal_only,
 )
 from benchmarks.drift_evidently import COLUMNS, ROWS, alarms, race
-from neural_hive_ml.clock import HOUR_MS, WEEK_MS
-from neural_hive_ml.drift.check import LEAST_ROWS, check_drift
+from benchmarks.drift_real import real
+from benchmarks.drift_rows import Row, row, table_of
+from neural_hive_ml.clock import HOUR_MS
+from neural_hive_ml.drift.check import check_drift
 from neural_hive_ml.drift.report import DriftReport, DriftStatus
-from neural_hive_ml.evaluation.profile import Profile, build_profile
+from neural_hive_ml.evaluation.profile import Profile
 
 THRESHOLD = 0.2
 # 260: a drawn count is Poisson's, and a window below 200 tickets is "insufficient_data", not an answer.
@@ -47,34 +45,7 @@ WINDOWS = (
     *((168, rows) for rows in (260, 2_000, 14_000, 100_000)),
 )
 EVIDENTLY_WINDOWS = ((6, 2_000), (24, 260), (24, 2_000), (24, 20_000), (168, 14_000), (168, 100_000))
-# Windows of each width after each order of a real log's weeks: those of one order would share its luck.
-EACH = 1
 PARTS = ("false_alarms", "real", "power", "speed")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the result: `share` of replays with its interval."""
-
-    id: str
-    tool: str
-    what: str
-    replays: int
-    share: float
-    low: float
-    high: float
-
-
-def row(bench: str, tool: str, what: str, hits: int, replays: int) -> Row:
-    """Return a share with its exact 95 % interval."""
-    return Row(bench, tool, what, replays, hits / replays, *clopper_pearson(hits, replays))
-
-
-def clopper_pearson(hits: int, n: int) -> tuple[float, float]:
-    """Return the exact 95 % interval of a share."""
-    low = 0.0 if hits == 0 else float(stats.beta.ppf(0.025, hits, n - hits + 1))
-    high = 1.0 if hits == n else float(stats.beta.ppf(0.975, hits + 1, n - hits))
-    return low, high
 
 
 Window = Callable[[np.random.Generator], tuple[Floats, Ints, tuple[int, int]]]
@@ -142,40 +113,6 @@ def false_alarms(profiles: list[Profile], replays: int, evidently: int) -> Itera
             )
 
 
-def real(replays: int) -> Iterator[Row]:
-    """Real logs of shuffled weeks: the first three quarters are the reference, windows lie in the rest."""
-    for log in real_logs():
-        found: dict[int, list[bool]] = {6: [], 24: [], 168: []}
-        for k in track(range(-(-replays // EACH)), description=log.name, transient=True):
-            _look(log, np.random.default_rng([11, k]), found)
-        for hours, hits in found.items():
-            if hits:
-                what = f"{log.name}, weeks shuffled, {hours} h"
-                yield row(f"drift.false_alarms.real.{log.name}.{hours}h", "ours", what, sum(hits), len(hits))
-
-
-def _look(log: Weeks, rng: np.random.Generator, found: dict[int, list[bool]]) -> None:
-    """Profile one order of the weeks and check `EACH` windows of each width in the weeks after it."""
-    rows, at_ms = log.shuffled(rng)
-    weeks = len(log.rows)
-    learned = max(weeks * 3 // 4, min(4, weeks - 1))
-    cut = MONDAY_MS + learned * WEEK_MS
-    before = at_ms < cut
-    profile = Profile.from_document(build_profile(rows[before], log.names, at_ms[before]))
-    for hours, hits in found.items():
-        wanted = len(hits) + EACH
-        for _ in range(30 * EACH):
-            begin = cut + int(rng.integers(0, (weeks - learned) * 168 - hours + 1)) * HOUR_MS
-            window = (begin, begin + hours * HOUR_MS)
-            inside = (at_ms >= window[0]) & (at_ms < window[1])
-            if inside.sum() >= LEAST_ROWS:
-                report = check_drift(profile, rows[inside], at_ms[inside], log.names, window=window)
-                if report.status is not DriftStatus.INSUFFICIENT_DATA:
-                    hits.append(report.drift_detected)
-            if len(hits) >= wanted:
-                break
-
-
 def power(profiles: list[Profile], replays: int) -> Iterator[Row]:
     """Known changes within 24 h of 2,000 tickets: seen by the test, and beyond the score that retrains."""
     for name, change in CHANGES.items():
@@ -221,18 +158,6 @@ def main(arguments: list[str]) -> int:
         told = {"rows": [asdict(r) for r in rows], "speed": {tool: asdict(one) for tool, one in spent.items()}}
         given.json.write_text(json.dumps(told, indent=2) + "\n")
     return 0
-
-
-def table_of(rows: list[Row]) -> Table:
-    """Lay the shares out."""
-    table = Table(title="Drift: share of replays that alarm")
-    for heading in ("id", "tool", "what", "replays", "alarms", "95 %"):
-        table.add_column(heading, overflow="fold")
-    for r in rows:
-        table.add_row(
-            r.id, r.tool, r.what, str(r.replays), f"{r.share:.1%}", f"[{r.low:.1%}, {r.high:.1%}]"
-        )  # fmt: skip
-    return table
 
 
 if __name__ == "__main__":

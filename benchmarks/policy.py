@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.drift import clopper_pearson
 from benchmarks.drift_data import MONDAY_MS, NAMES, NUMBERS, PER_DAY, Floats, Ints, draw
+from benchmarks.drift_rows import clopper_pearson
 from benchmarks.policy_job import Trial, killed_everywhere, prepare, two_at_once
 from neural_hive_ml.clock import DAY_MS, HOUR_MS, WEEK_MS
 from neural_hive_ml.drift.check import check_drift

@@ -4,16 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import special, stats
+from scipy import stats
 
 from neural_hive_ml.drift.null import benjamini_hochberg
 from neural_hive_ml.evaluation.chance import (
     binomial_tail,
     chi2_tail,
     kolmogorov_tail,
-    log_chi2_mean,
     t_tail,
-    trigamma,
 )
 from neural_hive_ml.evaluation.distances import hellinger, kolmogorov_smirnov, psi
 
@@ -40,13 +38,6 @@ def test_kolmogorov(x: float) -> None:
 def test_binomial(n: int, p: float, data: st.DataObject) -> None:
     k = data.draw(st.integers(0, n))
     assert binomial_tail(k, n, p) == pytest.approx(stats.binom.sf(k - 1, n, p), rel=1e-8, abs=1e-14)
-
-
-@given(freedoms)
-def test_moments_of_a_log_chi_square(freedom: float) -> None:
-    half = freedom / 2.0
-    assert trigamma(half) == pytest.approx(special.polygamma(1, half), rel=1e-7)
-    assert log_chi2_mean(freedom) == pytest.approx(special.digamma(half) - np.log(half), rel=1e-6, abs=1e-9)
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=40), st.floats(0.001, 0.2))

@@ -28,9 +28,6 @@ LEAST_ROWS: Final = 200
 FALSE_ALARM_RATE: Final = 0.003
 # A PSI below this is trivial whatever its p-value: a shift of about a tenth of a standard deviation.
 TRIVIAL_PSI: Final = 0.01
-# Where the p-value is extrapolated from a handful of quiet weeks, weeks unlike any of them come by now and then: a
-# change is told from a moderate effect on (Siddiqi 2006, Credit Risk Scorecards: below 0.1 nothing has changed).
-MODERATE_PSI: Final = 0.1
 
 
 def check_drift(
@@ -123,8 +120,7 @@ def judge(
     """Decide which features drifted, all of them together, and what that amounts to."""
     unlikely = benjamini_hochberg(np.array([d.p_value for d in found]), false_alarm_rate)
     results = tuple(
-        describe(d, drifted=bool(u) and d.psi >= (MODERATE_PSI if d.extrapolated else TRIVIAL_PSI))
-        for d, u in zip(found, unlikely, strict=True)
+        describe(d, drifted=bool(u) and d.psi >= TRIVIAL_PSI) for d, u in zip(found, unlikely, strict=True)
     )
     drifted = sorted((r for r in results if r.drifted), key=lambda r: -r.psi)
     # Where nothing is unlikely, the largest effect is still shown: it is what the guide's dashboard plots.

@@ -45,33 +45,6 @@ def binomial_tail(k: int, n: int, p: float) -> float:
     return 1.0 if p >= 1.0 else _beta(float(k), float(n - k + 1), p)
 
 
-def trigamma(x: float) -> float:
-    """Return the second derivative of log gamma, the variance of a log chi-square with 2 x degrees of
-    freedom.
-    """
-    total = 0.0
-    while x < 6.0:
-        total += 1.0 / (x * x)
-        x += 1.0
-    y = 1.0 / (x * x)
-    return total + 1.0 / x + y / 2.0 + y / x * (1.0 / 6.0 - y * (1.0 / 30.0 - y / 42.0))
-
-
-def log_chi2_mean(freedom: float) -> float:
-    """Return the mean of the logarithm of chi-square / `freedom`, digamma(freedom / 2) - log(freedom / 2); below zero.
-
-    >>> round(log_chi2_mean(2.0), 6)  # minus Euler's constant
-    -0.577216
-    """
-    x = freedom / 2.0
-    total = -log(x)
-    while x < 6.0:
-        total -= 1.0 / x
-        x += 1.0
-    y = 1.0 / (x * x)
-    return total + log(x) - 0.5 / x - y * (1.0 / 12.0 - y * (1.0 / 120.0 - y / 252.0))
-
-
 def _gamma_tail(a: float, x: float) -> float:
     # Regularised upper incomplete gamma: series below a + 1, Lentz's continued fraction above (Press et al.,
     # 6.2).

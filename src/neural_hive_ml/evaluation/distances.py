@@ -68,9 +68,14 @@ def psi(counts: Floats, shares: Floats) -> float:
 
     Yurdakul and Naranjo 2020: n PSI is chi-square in the limit, so that PSI has noise of about (bins - 1)/n.
     """
+    return float(psi_parts(counts, shares).sum())
+
+
+def psi_parts(counts: Floats, shares: Floats) -> Floats:
+    """Return what each bin adds to the index [bins], >= 0."""
     n = counts.sum()
     p = (counts + PSEUDO_ROWS / len(counts)) / (n + PSEUDO_ROWS)
-    return float(((p - shares) * np.log(p / shares)).sum())
+    return np.asarray((p - shares) * np.log(p / shares))
 
 
 def kolmogorov_smirnov(counts: Floats, shares: Floats, ordered: int) -> float:

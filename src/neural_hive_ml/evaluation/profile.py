@@ -145,8 +145,8 @@ class Profile:
                     center=f["center"],
                     scale=f["scale"],
                     quiet=QuietWindows(
-                        tuple(Quiet(**q) for q in f["quiet"]["hellinger"]),
-                        tuple(Quiet(**q) for q in f["quiet"]["ks"]),
+                        tuple(Quiet.from_document(q) for q in f["quiet"]["hellinger"]),
+                        tuple(Quiet.from_document(q) for q in f["quiet"]["ks"]),
                         # Profiles of releases before directions were measured have none.
                         tuple(QuietShifts.from_document(q) for q in f.get("shifts", ())),
                     ),

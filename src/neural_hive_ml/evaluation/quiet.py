@@ -7,15 +7,15 @@ spread give a prediction limit for one more quiet window: Student's t with the w
 wider where windows were few.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from neural_hive_ml.evaluation.directions import QuietShifts, quiet_shifts, shifts
+from neural_hive_ml.evaluation.directions import QuietShifts, effective_freedom, quiet_shifts, shifts
 from neural_hive_ml.evaluation.distances import (
     KOLMOGOROV_SQUARED_MEAN,
     expect,
@@ -36,8 +36,8 @@ _SMALLEST_RATIO: Final = 1e-3
 @dataclass(frozen=True, slots=True)
 class Quiet:
     """Quiet windows of one width: `mean` and `spread` of the log ratio over `windows` windows of `rows` rows on
-    average, the `largest` ratio among them, the mean degrees of `freedom` that independence would give, and
-    `weeks` of reference."""
+    average, the `largest` ratio among them, the mean degrees of `freedom` that independence would give, and how many
+    degrees of freedom `spread` has (`known`), windows of one week being alike."""
 
     width_hours: int
     windows: int
@@ -46,7 +46,16 @@ class Quiet:
     spread: float
     largest: float
     freedom: float
-    weeks: float
+    known: float
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> "Quiet":
+        """Read the JSON form. Raises KeyError, TypeError or ValueError for anything else."""
+        if "weeks" not in document:
+            return Quiet(**document)
+        # As written until freedom was estimated: by weeks alone, six degrees at least.
+        held = {name: value for name, value in document.items() if name != "weeks"}
+        return Quiet(**held, known=min(max(document["weeks"] - 1.0, 6.0), document["windows"] - 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,7 @@ def quiet_windows(hourly: HourlyCounts, total: Floats) -> list[QuietWindows]:
             weeks = np.array([(start - first) // 168 for start, _ in told], dtype=np.int64)
             for f in range(features):
                 of_feature = [measured[f] for _, (_, measured) in told]
-                found[f].append(_summary(of_feature, width, rows, weeks, (last - first) / 168))
+                found[f].append(_summary(of_feature, width, rows, weeks))
     return [
         QuietWindows(
             tuple(h for h, _, _ in widths), tuple(k for _, k, _ in widths if k), tuple(s for _, _, s in widths)
@@ -157,18 +166,18 @@ def _measure(
 
 
 def _summary(
-    found: Sequence[_Measured], width: int, rows: float, weeks_of: npt.NDArray[np.int64], weeks: float
+    found: Sequence[_Measured], width: int, rows: float, weeks: npt.NDArray[np.int64]
 ) -> tuple[Quiet, Quiet | None, QuietShifts]:
     freedom = float(np.mean([m.freedom for m in found]))
 
     def quiet(values: Sequence[float]) -> Quiet:
         logs = np.log(np.maximum(values, _SMALLEST_RATIO))
-        spread = float(logs.std(ddof=1))
-        return Quiet(width, len(values), rows, float(logs.mean()), spread, float(max(values)), freedom, weeks)
+        moments = (float(logs.mean()), float(logs.std(ddof=1)), float(max(values)))
+        return Quiet(width, len(values), rows, *moments, freedom, effective_freedom(logs, weeks))
 
     gaps = [m.ks for m in found]
     return (
         quiet([m.hellinger for m in found]),
         quiet(gaps) if max(gaps) > 0 else None,
-        quiet_shifts(width, rows, np.array([m.shifts for m in found]), weeks_of, LEAST_WINDOWS),
+        quiet_shifts(width, rows, np.array([m.shifts for m in found]), weeks, LEAST_WINDOWS),
     )

@@ -7,7 +7,7 @@ import pytest
 
 from neural_hive_ml.clock import DAY_MS, HOUR_MS, WEEK_MS
 from neural_hive_ml.drift.check import check_drift, judge
-from neural_hive_ml.drift.feature import Distance
+from neural_hive_ml.drift.feature import MODERATE_PSI, Distance
 from neural_hive_ml.drift.report import DriftReport, DriftStatus
 from neural_hive_ml.evaluation.distances import Expectation
 from neural_hive_ml.evaluation.profile import Profile, build_profile
@@ -134,19 +134,32 @@ def test_the_next_timetable_is_not_judged_as_if_rows_were_independent() -> None:
     assert report.drift_detected
 
 
-@pytest.mark.parametrize(
-    ("extrapolated", "psi", "drifted"), [(False, 0.05, True), (True, 0.05, False), (True, 0.2, True)]
-)
-def test_what_few_weeks_speak_against_needs_a_moderate_effect(
-    extrapolated: bool, psi: float, drifted: bool
-) -> None:
+def test_what_few_quiet_windows_speak_against_needs_a_moderate_effect_in_a_distance() -> None:
+    """A week has eight quiet windows here: spread alone must be far out, a direction is told by its own windows."""
+    window = (MONDAY, MONDAY + WEEK_MS)
+    rows, at = drawn(MONDAY, 168, 11)
+    center = np.sin(2 * np.pi * (at / HOUR_MS % 24) / 24)
+    wider = [((rows[:, 0] - center) * by + center, by) for by in (1.25, 2.0)]
+    for size, by in wider:
+        found = check_drift(profile(), np.column_stack([size, rows[:, 1]]), at, NAMES, window=window)
+        [of_size, _] = found.features
+        assert (of_size.psi >= MODERATE_PSI) is (by == 2.0)
+        assert of_size.drifted is (by == 2.0)
+    rows[:, 0] += 0.2
+    [shifted] = check_drift(profile(), rows, at, NAMES, window=window).drifted
+    assert shifted.name == "size"
+    assert shifted.psi < MODERATE_PSI
+
+
+def test_an_effect_that_is_trivial_is_no_drift_however_unlikely() -> None:
     [feature, _] = profile().features
     counts = feature.counts.sum(axis=0).astype(float)
     expected = Expectation(counts / counts.sum(), 10.0, 10.0, 500.0)
-    found = Distance(feature, counts, expected, 1e-9, extrapolated, psi, psi, None)
-    report = judge([found], profile(), rows=1_000, window=(0, 1), false_alarm_rate=0.003, reasons=())
-    assert report.drift_detected is drifted
-    assert report.drift_score == pytest.approx(1.0 if drifted else psi)
+    for psi, drifted in ((0.009, False), (0.05, True)):
+        found = Distance(feature, counts, expected, 1e-9, psi, psi, None)
+        report = judge([found], profile(), rows=1_000, window=(0, 1), false_alarm_rate=0.003, reasons=())
+        assert report.drift_detected is drifted
+        assert report.drift_score == pytest.approx(1.0 if drifted else psi)
 
 
 def clustered(begin_ms: int, hours: int, seed: int) -> Rows:
@@ -180,8 +193,32 @@ def test_a_profile_of_before_directions_were_measured_is_checked_by_distances_al
     document = profile().to_document()
     for feature in document["features"]:
         del feature["shifts"]
+        for quiet in (*feature["quiet"]["hellinger"], *feature["quiet"]["ks"]):
+            del quiet["known"]
+            quiet["weeks"] = float(WEEKS)
     old = Profile.from_document(document)
     rows, at = drawn(MONDAY, 24, 5)
     assert check_drift(old, rows, at, NAMES).status is DriftStatus.OK
     rows[:, 0] += 0.6
     assert [f.name for f in check_drift(old, rows, at, NAMES).drifted] == ["size"]
+
+
+def test_a_new_value_is_told_where_known_ones_come_in_clusters() -> None:
+    """The known values of `kind` change from day to day; a value that nobody ever had is another thing."""
+
+    def by_the_day(first_ms: int, days: int, seed: int) -> Rows:
+        rng = np.random.default_rng(seed)
+        day = np.repeat(np.arange(days), 400)
+        at = np.sort(first_ms + day * DAY_MS + rng.integers(0, DAY_MS, len(day)))
+        return (rng.random(len(day)) < rng.uniform(0.05, 0.95, days)[day]).astype(float)[:, None], at
+
+    rows, at = by_the_day(MONDAY - WEEKS * WEEK_MS, WEEKS * 7, 41)
+    known = Profile.from_document(build_profile(rows, ["kind"], at))
+    window = (MONDAY, MONDAY + DAY_MS)
+    for seed in range(42, 52):
+        rows, at = by_the_day(MONDAY, 1, seed)
+        assert check_drift(known, rows, at, ["kind"], window=window).status is DriftStatus.OK
+        rows[:4] = 7.0  # one in a hundred: a rare value that had not been seen
+        assert check_drift(known, rows, at, ["kind"], window=window).status is DriftStatus.OK
+        rows[::20] = 7.0
+        assert check_drift(known, rows, at, ["kind"], window=window).drift_detected
