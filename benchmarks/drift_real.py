@@ -1,7 +1,7 @@
 """Drift on real logs of shuffled weeks: how often a check of the last quarter alarms, as it is and with a change put in."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from rich.progress import track
@@ -28,10 +28,11 @@ CHANGES = (
 
 @dataclass(slots=True)
 class Found:
-    """Alarms of one log: of unchanged windows by width in hours, of changed days by change."""
+    """Alarms of one log: of unchanged windows by width in hours, of changed days by change (and by distances alone)."""
 
     quiet: dict[int, list[bool]] = field(default_factory=lambda: {hours: [] for hours in WIDTHS_HOURS})
     changed: dict[str, list[bool]] = field(default_factory=lambda: {name: [] for name in CHANGES})
+    by_distance: dict[str, list[bool]] = field(default_factory=lambda: {name: [] for name in CHANGES})
     day_rows: list[int] = field(default_factory=list)
 
 
@@ -72,6 +73,8 @@ def real(replays: int) -> Iterator[Row]:
             if hits:
                 bench = f"drift.power.real.{log.name}.{name.replace(' ', '_')}"
                 yield row(bench, "ours", f"{log.name}, {name}, {rows}", sum(hits), len(hits))
+                alone = found.by_distance[name]
+                yield row(f"{bench}.distances", "distances alone", f"{log.name}, {name}, {rows}", sum(alone), len(alone))
 
 
 def _look(log: Weeks, columns: Columns, rng: np.random.Generator, found: Found) -> None:
@@ -82,9 +85,12 @@ def _look(log: Weeks, columns: Columns, rng: np.random.Generator, found: Found) 
     cut = MONDAY_MS + learned * WEEK_MS
     before = at_ms < cut
     profile = Profile.from_document(build_profile(rows[before], log.names, at_ms[before]))
+    undirected = replace(
+        profile, features=tuple(replace(f, quiet=replace(f.quiet, shifts=())) for f in profile.features)
+    )
 
-    def check(rows: Floats, at_ms: Ints, window: tuple[int, int]) -> DriftReport:
-        return check_drift(profile, rows, at_ms, log.names, window=window)
+    def check(rows: Floats, at_ms: Ints, window: tuple[int, int], against: Profile = profile) -> DriftReport:
+        return check_drift(against, rows, at_ms, log.names, window=window)
 
     for hours, hits in found.quiet.items():
         # A window with too few tickets is "insufficient_data", not an answer: another one is drawn.
@@ -104,6 +110,8 @@ def _look(log: Weeks, columns: Columns, rng: np.random.Generator, found: Found) 
                     changed = change(name, rows[inside], columns, rng)
                     if changed is not None:
                         seen.append(check(changed, at_ms[inside], window).drift_detected)
+                        alone = check(changed, at_ms[inside], window, undirected)
+                        found.by_distance[name].append(alone.drift_detected)
             break
 
 
