@@ -4,7 +4,7 @@
 
 Data: 20 features (16 numbers, 4 categories) whose level and mix follow the hour of the day and the weekend, arrivals
 too, drawn anew for each replay; and real logs (the shipped one, those of HIVE_BENCH_DATA) whose weeks are shuffled, so
-that nothing but season is left, as they are and with changes put into a day. Shares come with 95 % Clopper-Pearson intervals.
+that nothing but season is left, as they are and with changes put into a day. Shares have 95 % Clopper-Pearson intervals.
 """
 
 import argparse

@@ -74,7 +74,9 @@ def real(replays: int) -> Iterator[Row]:
                 bench = f"drift.power.real.{log.name}.{name.replace(' ', '_')}"
                 yield row(bench, "ours", f"{log.name}, {name}, {rows}", sum(hits), len(hits))
                 alone = found.by_distance[name]
-                yield row(f"{bench}.distances", "distances alone", f"{log.name}, {name}, {rows}", sum(alone), len(alone))
+                yield row(
+                    f"{bench}.distances", "distances alone", f"{log.name}, {name}, {rows}", sum(alone), len(alone)
+                )
 
 
 def _look(log: Weeks, columns: Columns, rng: np.random.Generator, found: Found) -> None:
