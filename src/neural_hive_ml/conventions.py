@@ -87,6 +87,9 @@ JOB_RUNS: Final = "job_runs"
 RETRAINING_CLAIMS: Final = "ml_retraining_claims"
 RETRAINING_CONTROL: Final = "ml_retraining_control"
 LEDGER: Final = "decision_ledger"
+LEDGER_CHECKS: Final = "ledger_checks"
+# The ledger's chain that most decisions are in; a room with a high rate of events may have its own.
+MAIN_CHAIN: Final = "decisions"
 LEASES: Final = "leases"
 ERASED_TICKETS: Final = "erased_tickets"
 ALIAS_RECORDS: Final = "model_alias_records"
@@ -110,6 +113,7 @@ STATE_COLLECTIONS: Final = (
     RETRAINING_CLAIMS,
     RETRAINING_CONTROL,
     LEDGER,
+    LEDGER_CHECKS,
     ERASED_TICKETS,
     ALIAS_RECORDS,
     FAMILY_CHOICES,

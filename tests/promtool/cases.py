@@ -113,6 +113,8 @@ MINUTES = Scenario(
         Case(
             "AutoRetrainLongDuration", {'neural_hive_ml_job_duration_seconds{job_name="drift"}': level(600, 8000)}
         ),
+        Case("MLLedgerBroken", {'neural_hive_ml_ledger_standing{standing="broken"}': level(0, 1)}),
+        Case("MLLedgerUnanchored", {'neural_hive_ml_ledger_standing{standing="unanchored"}': level(0, 1)}),
         Case("MLRecordsUnreadable", {"neural_hive_ml_records_readable": level(1, 0)}),
         Case("MLServiceDown", {'up{job="guard-agents", instance="a"}': level(1, 0)}),
         Case("MLServiceAbsent", {'up{job="approval-service", instance="a"}': level(1, None)}),
@@ -237,6 +239,7 @@ DAYS = Scenario(
                 'neural_hive_ml_job_success_timestamp_seconds{job_name="training"}': long_stopping(),
             },
         ),
+        Case("MLLedgerUnverified", {"neural_hive_ml_ledger_verification_timestamp_seconds": long_stopping()}),
         Case(
             "MLTicketsStopped",
             {
@@ -282,6 +285,9 @@ NEVER = Scenario(
                 },
             )
             for name, job in (("Drift", "drift"), ("Training", "training"))
+        ),
+        Case(
+            "MLLedgerNeverVerified", {"neural_hive_ml_ledger_verification_timestamp_seconds": long_level(5, None)}
         ),
     ),
 )

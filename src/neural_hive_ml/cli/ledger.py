@@ -6,15 +6,17 @@ from dataclasses import asdict
 from typing import Final
 
 import click
+import structlog
 from rich.console import Console
 
 from neural_hive_ml.bootstrap import open_ledger, open_state
 from neural_hive_ml.clock import SystemClock
-from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_NOT_ENOUGH_DATA, EXIT_OK
+from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_NOT_ENOUGH_DATA, EXIT_OK, MAIN_CHAIN
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.ledger.anchor import Head
 from neural_hive_ml.ledger.chain import Ledger
-from neural_hive_ml.ledger.event import MAIN_CHAIN, personal
+from neural_hive_ml.ledger.checks import keep
+from neural_hive_ml.ledger.event import personal
 from neural_hive_ml.settings import load_settings
 
 _SAID: Final = {
@@ -38,22 +40,35 @@ def ledger_command() -> None:
     metavar="SEQUENCE:HASH",
     help="A head that is known from elsewhere, as services log it (ledger.head). May be given several times.",
 )
+@click.option(
+    "--record",
+    is_flag=True,
+    help="Keep what was found, for metrics and alerts; where nothing is wrong, move the head file on to the last event.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-def verify_command(chain: str, heads: tuple[str, ...], as_json: bool) -> int:
+def verify_command(chain: str, heads: tuple[str, ...], record: bool, as_json: bool) -> int:
     """Walk the whole chain and compare it with the head file of LEDGER_ANCHOR_DIR, and with each --head.
 
     Exit code 1 when anything was changed or cut off; 3 when the chain fits together and there is nothing to compare it
     with, so that nobody can say whether it is the whole one.
 
-    Example: hive-ml ledger verify
+    \b
+    Examples:
+      hive-ml ledger verify
+      hive-ml ledger verify --record     # what the hourly job ledger-verify of `hive-ml upkeep` does
     """
     settings = load_settings()
     known = [_head(chain, text) for text in heads]
     state = open_state(settings)
     try:
-        found = open_ledger(settings, state).verify(chain, known)
+        ledger = open_ledger(settings, state)
+        found = ledger.verify(chain, known)
+        if record:
+            keep(ledger, found, at_ms=SystemClock().now_ms())
     finally:
         state.close()
+    if not found.intact:
+        structlog.get_logger("ledger").error("ledger.broken", chain=chain, fault=found.faults[0])
     if as_json:
         click.echo(json.dumps({**asdict(found), "intact": found.intact, "standing": found.standing}, indent=2))
     else:

@@ -139,12 +139,41 @@ _JOBS: Final = Row(
     ),
 )  # fmt: skip
 
+_LEDGER: Final = Row(
+    "Ledger",
+    (
+        Panel(
+            "Ledger", "stat",
+            (
+                Query(
+                    '2 * max(neural_hive_ml_ledger_standing{standing="broken"}) '
+                    '+ max(neural_hive_ml_ledger_standing{standing=~"unanchored|unknown"})',
+                    "decisions",
+                ),
+            ),
+            "What the last verification found. Unanchored: it fits together, and nothing outside the store says that it "
+            "is whole. No value: never verified.", "none", 8, 5,
+            names=((0, "intact", "green"), (1, "unanchored", "yellow"), (2, "broken", "red")),
+        ),
+        Panel(
+            "Decisions verified", "stat", (Query("max(neural_hive_ml_ledger_events)", "decisions"),),
+            "How many the last verification walked over; it never falls.", "count", 8, 5,
+        ),
+        Panel(
+            "Since the ledger was verified", "stat",
+            (Query("time() - max(neural_hive_ml_ledger_verification_timestamp_seconds)", "last verification"),),
+            "It runs every hour; older than three, what is shown here means nothing.", "seconds", 8, 5,
+            rising((None, "green"), (2 * 3600, "yellow"), (3 * 3600, "red")),
+        ),
+    ),
+)  # fmt: skip
+
 DRIFT_MONITORING: Final = Dashboard(
     "drift-monitoring",
     "drift-monitoring",
     "Drift Monitoring",
     "Whether tickets still look like those the champions learned from, feature by feature, and what was done.",
-    (_NOW, _DRIFT_ROW, _RETRAINING, _JOBS),
+    (_NOW, _DRIFT_ROW, _RETRAINING, _JOBS, _LEDGER),
     (
         Mark(
             "Retrained",

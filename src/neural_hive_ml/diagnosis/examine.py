@@ -7,6 +7,7 @@ from neural_hive_ml.conventions import EXIT_FAILURE, EXIT_UNREACHABLE
 from neural_hive_ml.diagnosis.check import Check
 from neural_hive_ml.diagnosis.clickhouse import check_clickhouse
 from neural_hive_ml.diagnosis.folder import check_folder
+from neural_hive_ml.diagnosis.ledger import check_ledger
 from neural_hive_ml.diagnosis.mongo import check_mongo
 from neural_hive_ml.diagnosis.redis import check_redis
 from neural_hive_ml.diagnosis.registry import check_registry
@@ -32,6 +33,7 @@ _TRAINING: Final[tuple[tuple[str, Group], ...]] = (
 # What only matters once models serve.
 _SERVING: Final[tuple[tuple[str, Group], ...]] = (
     ("retention", check_retention),
+    ("ledger", check_ledger),
     ("redis", check_redis),
     ("streams", check_streams),
     ("signatures", check_signatures),

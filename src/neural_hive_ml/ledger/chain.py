@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from neural_hive_ml.conventions import LEDGER
+from neural_hive_ml.conventions import LEDGER, MAIN_CHAIN
 from neural_hive_ml.errors import Conflict
 from neural_hive_ml.ledger.anchor import Head, HeadFile
-from neural_hive_ml.ledger.event import GENESIS, MAIN_CHAIN, Kind, LedgerEvent, hash_of, seal
+from neural_hive_ml.ledger.event import GENESIS, Kind, LedgerEvent, hash_of, seal
 from neural_hive_ml.state.port import Record, StateStore
 
 # Another writer took our number at most this often in a row: each round one of them gets ahead.
@@ -144,6 +144,8 @@ class Ledger:
         """Walk a whole chain and hold it against the anchor and other heads that are `known`; O(events)."""
         faults: list[str] = []
         previous, count, newest = GENESIS, 0, 0
+        # Before the walk: an event that is appended and anchored meanwhile is none that the walk should have met.
+        anchored = self.heads.read(chain) if self.heads is not None else None
         stored = self.state.count(LEDGER, where={"chain": chain})
         hashes: dict[int, str] = {}
         for event in self.events(chain):
@@ -157,7 +159,6 @@ class Ledger:
             previous = hashes[event.sequence] = event.hash
         if stored > count:
             faults.append(f"event {newest + 1} is missing, {stored - count} after it are there")
-        anchored = self.heads.read(chain) if self.heads is not None else None
         anchors = [*known, *([anchored] if anchored is not None else [])]
         faults += [fault for head in anchors if (fault := _against(head, hashes.get(head.sequence), newest))]
         held = max((head.sequence for head in anchors), default=None)
@@ -198,7 +199,9 @@ class Ledger:
         held = self.heads.read(head.chain)
         if held is not None:
             there = self._at(held.chain, held.sequence)
-            fault = _against(held, there.hash if there else None, head.sequence)
+            # Another writer may be ahead, and its event there.
+            newest = max(head.sequence, there.sequence if there else 0)
+            fault = _against(held, there.hash if there else None, newest)
             if fault:
                 return fault
         self.heads.write(head)

@@ -23,8 +23,6 @@ Kind = Literal[
     "anchor",
 ]
 GENESIS: Final = "0" * 64
-# The chain that most decisions are in; a room with a high rate of events may have its own.
-MAIN_CHAIN: Final = "decisions"
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 

@@ -267,6 +267,31 @@ DRIFT_AND_JOBS: Final = (
         aliases=(Alias("orchestration_ml_training_duration_seconds", {}, {"job_name": "training"}),),
     ),
     MetricSpec(
+        "neural_hive_ml_ledger_standing",
+        "gauge",
+        "1 for what the last verification of the decision ledger found, 0 for what it did not: intact, unanchored (fits "
+        "together, but nothing outside the store says that it is whole) or broken; absent before the first.",
+        GUARD,
+        (of.LEDGER_STANDING,),
+        derived=True,
+    ),
+    MetricSpec(
+        "neural_hive_ml_ledger_events",
+        "gauge",
+        "Decisions that the last verification of the ledger walked over.",
+        GUARD,
+        unit="decisions",
+        derived=True,
+    ),
+    MetricSpec(
+        "neural_hive_ml_ledger_verification_timestamp_seconds",
+        "gauge",
+        "When the ledger was last verified, whatever was found.",
+        GUARD,
+        unit="seconds",
+        derived=True,
+    ),
+    MetricSpec(
         "neural_hive_ml_records_readable",
         "gauge",
         "1 when the records behind all derived metrics could be read, 0 when not (they are then absent).",

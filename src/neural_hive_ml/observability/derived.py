@@ -16,6 +16,8 @@ from neural_hive_ml.conventions import (
     ANNOUNCEMENTS,
     DRIFT_RECORDS,
     JOB_RUNS,
+    LEDGER_CHECKS,
+    MAIN_CHAIN,
     MODEL_QUALITY,
     MODELS,
     QUARANTINE,
@@ -118,6 +120,7 @@ def read_values(state: RecordReader) -> Values:
     _read_quality(state, values)
     _read_jobs(state, values)
     _read_rollouts(state, values)
+    _read_ledger(state, values)
     values["neural_hive_ml_quarantined_documents"][()] = state.count(QUARANTINE)
     values[READABLE][()] = 1.0
     return values
@@ -236,6 +239,17 @@ def _read_jobs(state: RecordReader, values: Values) -> None:
             started = newest.document.get("started_at_ms")
             if started is not None:
                 values["neural_hive_ml_job_duration_seconds"][(job,)] = (newest.at_ms - started) / 1000
+
+
+def _read_ledger(state: RecordReader, values: Values) -> None:
+    newest = _newest(state, LEDGER_CHECKS, {"chain": MAIN_CHAIN})
+    if newest is None:
+        return
+    found = labels.LEDGER_STANDING.folded(str(newest.document.get("standing")))
+    for standing in labels.LEDGER_STANDING.values:
+        values["neural_hive_ml_ledger_standing"][(standing,)] = float(standing == found)
+    values["neural_hive_ml_ledger_events"][()] = float(newest.document.get("events", 0))
+    values["neural_hive_ml_ledger_verification_timestamp_seconds"][()] = newest.at_ms / 1000
 
 
 def _newest(

@@ -61,6 +61,7 @@ JOB: Final = Label("job_name", ("drift", "training", "feedback", "other"))
 ROLLOUT_ACTION: Final = Label("action", ("promote", "abort", "rollback", "failed", "other"))
 ANNOUNCED: Final = Label("result", ("sent", "failed", "unsent", "pending"), "failed")
 JOB_OUTCOME: Final = Label("outcome", ("succeeded", "failed", "nothing_to_do"), "failed")
+LEDGER_STANDING: Final = Label("standing", ("intact", "unanchored", "broken", "unknown"), "unknown")
 DEPENDENCY: Final = Label("dependency", ("state", "tickets", "redis", "registry", "other"))
 QUALITY_METRIC: Final = Label(
     "metric", ("f1", "precision", "recall", "mape", "wape", "mase", "mae_ms", "pinball_ms", "coverage", "other")

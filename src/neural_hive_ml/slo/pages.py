@@ -26,6 +26,7 @@ _TITLES: Final = {
     "ml_quality": "Live quality",
     "ml_versions": "Models that serve",
     "ml_jobs": "Jobs and records",
+    "ml_ledger": "The ledger",
     "ml_services": "Services",
     "ml_input": "Tickets that come in",
 }

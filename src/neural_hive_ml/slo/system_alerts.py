@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from neural_hive_ml.slo.ledger_alerts import LEDGER
 from neural_hive_ml.slo.rule import Alert, Group
 
 SERVICE_JOBS: Final = ("guard-agents", "orchestrator-dynamic", "approval-service")
@@ -251,6 +252,7 @@ INPUT: Final = (
 
 SYSTEM_GROUPS: Final = (
     Group("ml_jobs", "1m", JOBS),
+    Group("ml_ledger", "1m", LEDGER),
     Group("ml_services", "30s", SERVICES),
     Group("ml_input", "1m", INPUT),
 )

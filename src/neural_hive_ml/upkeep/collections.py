@@ -42,6 +42,7 @@ CARE: Final[dict[str, Care]] = {
     names.ALIAS_RECORDS: Care("", "never"),
     names.FAMILY_CHOICES: Care("", "never"),
     names.LEDGER: Care("", "never"),
+    names.LEDGER_CHECKS: Care("OUTCOME_RETENTION_DAYS", "never"),
     names.ERASED_TICKETS: Care("", "never"),
     names.LEASES: Care("", "never", backed_up=False),
 }

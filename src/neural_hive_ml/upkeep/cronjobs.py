@@ -7,6 +7,17 @@ from neural_hive_ml.upkeep.schedule import JOBS, Job
 
 PATH: Final = "k8s/jobs/upkeep-cronjobs.yaml"
 _BACKUPS: Final = "/backups"
+_ANCHOR: Final = "/var/lib/ledger-anchor"
+# Who appends decisions, or moves the head file on, writes to its volume; who copies it reads. All others never see it.
+_ANCHOR_RIGHTS: Final = {"rollout-check": "writes", "ledger-verify": "writes", "backup": "reads"}
+# The volume can be mounted on one node at a time: the first of these pods chooses it, the others follow.
+_TOGETHER: Final = """\
+          affinity:
+            podAffinity:
+              requiredDuringSchedulingIgnoredDuringExecution:
+                - labelSelector: { matchLabels: { ledger-anchor: mounted } }
+                  topologyKey: kubernetes.io/hostname
+"""
 _HEAD: Final = """\
 # Written by `hive-ml generate` from upkeep/schedule.py: what keeps the system's stores in order, day by day.
 """
@@ -45,11 +56,12 @@ spec:
       ttlSecondsAfterFinished: 172800
       template:
         metadata:
-          labels: {{ app: {name} }}
+          labels: {{ app: {name}{together} }}
         spec:
           serviceAccountName: ml-training-sa
           automountServiceAccountToken: false
           restartPolicy: Never
+{affinity}\
           securityContext:
             runAsNonRoot: true
             runAsUser: 10001
@@ -106,7 +118,17 @@ def cronjobs() -> dict[str, str]:
 
 
 def _manifest(job: Job) -> str:
-    keeps = job.name == "backup"
+    keeps, anchor = job.name == "backup", _ANCHOR_RIGHTS.get(job.name)
+    setting = mount = volume = ""
+    if anchor:
+        setting += f"                - {{ name: LEDGER_ANCHOR_DIR, value: {_ANCHOR} }}\n"
+        right = ", readOnly: true" if anchor == "reads" else ""
+        mount += f"                - {{ name: ledger-anchor, mountPath: {_ANCHOR}{right} }}\n"
+        volume += _claimed("ledger-anchor", "ledger-anchor")
+    if keeps:
+        setting += f"                - {{ name: BACKUP_DIR, value: {_BACKUPS} }}\n"
+        mount += f"                - {{ name: backups, mountPath: {_BACKUPS} }}\n"
+        volume += _claimed("backups", "ml-backups")
     return _JOB.format(
         why=job.why[0].upper() + job.why[1:],
         name=job.name,
@@ -115,11 +137,13 @@ def _manifest(job: Job) -> str:
         # A look that comes late is worth nothing once the next one is due.
         deadline=min(3_600, job.period_ms // 2_000),
         longest=max(job.period_ms // 1_000 // 4, 840),
-        setting=f"                - {{ name: BACKUP_DIR, value: {_BACKUPS} }}\n" if keeps else "",
-        mount=f"                - {{ name: backups, mountPath: {_BACKUPS} }}\n" if keeps else "",
-        volume=(
-            "            - name: backups\n              persistentVolumeClaim: { claimName: ml-backups }\n"
-            if keeps
-            else ""
-        ),
+        together=", ledger-anchor: mounted" if anchor else "",
+        affinity=_TOGETHER if anchor else "",
+        setting=setting,
+        mount=mount,
+        volume=volume,
     )
+
+
+def _claimed(name: str, claim: str) -> str:
+    return f"            - name: {name}\n              persistentVolumeClaim: {{ claimName: {claim} }}\n"

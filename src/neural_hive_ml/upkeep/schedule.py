@@ -63,6 +63,14 @@ _ALL: Final = (
         needs="CLICKHOUSE_HOST",
         at_start=True,
     ),
+    Job(
+        "ledger-verify",
+        HOUR_MS,
+        50 * MINUTE_MS,
+        ("ledger", "verify", "--record"),
+        "who rewrites or cuts the ledger is seen",
+        at_start=True,
+    ),
     Job("backup", DAY_MS, HOUR_MS + 30 * MINUTE_MS, ("backup",), "nothing is lost", needs="BACKUP_DIR"),
     Job(
         "tickets-reconcile",

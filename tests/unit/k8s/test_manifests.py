@@ -122,11 +122,42 @@ def test_upkeep_is_a_cronjob_each(name: str) -> None:
     [container] = pod["containers"]
     assert [*container["command"], *container["args"]] == ["hive-ml", "upkeep", "run", name]
     folders = {v["name"]: v["value"] for v in container["env"] if "value" in v}
+    folders.pop("LEDGER_ANCHOR_DIR", None)
     mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert folders == ({"BACKUP_DIR": mounted["backups"]} if name == "backup" else {})
-    claims = [v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if "persistentVolumeClaim" in v]
-    assert claims == (["ml-backups"] if name == "backup" else [])
-    assert not claims or one("PersistentVolumeClaim", claims[0])
+    claims = claims_of(pod) - {"ledger-anchor"}
+    assert claims == ({"ml-backups"} if name == "backup" else set())
+    assert all(one("PersistentVolumeClaim", claim) for claim in claims)
+
+
+def claims_of(pod: Document) -> set[str]:
+    return {v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if "persistentVolumeClaim" in v}
+
+
+# Who appends decisions without a person, or moves the head file on; backup copies it.
+ANCHOR_WRITERS = {"drift-retraining", "ml-model-training", "rollout-check", "ledger-verify"}
+
+
+@pytest.mark.parametrize(("name", "pod"), PODS, ids=[name for name, _ in PODS])
+def test_the_ledgers_head_file_is_where_decisions_are_made_and_nowhere_else(name: str, pod: Document) -> None:
+    [container] = pod["containers"]
+    told = {v["name"]: v["value"] for v in container.get("env", []) if "value" in v}.get("LEDGER_ANCHOR_DIR")
+    mounts = [m for m in container["volumeMounts"] if m["name"] == "ledger-anchor"]
+    assert ("ledger-anchor" in claims_of(pod)) == bool(mounts) == (name in {*ANCHOR_WRITERS, "backup"})
+    if not mounts:
+        assert told is None, "a folder that goes with the pod"
+        return
+    [mount] = mounts
+    assert told == mount["mountPath"]
+    assert mount.get("readOnly", False) == (name not in ANCHOR_WRITERS)
+    # A volume of one node: its pods run on the same one, whichever comes first, and no service waits for it.
+    assert one("PersistentVolumeClaim", "ledger-anchor")["spec"]["accessModes"] == ["ReadWriteOnce"]
+    [term] = pod["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert term["topologyKey"] == "kubernetes.io/hostname"
+    template = one("CronJob", name)["spec"]["jobTemplate"]["spec"]["template"]
+    wanted = term["labelSelector"]["matchLabels"]
+    assert wanted == {"ledger-anchor": "mounted"}
+    assert wanted.items() <= template["metadata"]["labels"].items(), "the first one must match itself"
 
 
 def test_deleted_rows_are_collected_beside_mlflows_database() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -11,7 +12,9 @@ import pytest
 
 from neural_hive_ml.ledger.anchor import Head, HeadFile
 from neural_hive_ml.ledger.chain import Ledger
+from neural_hive_ml.ledger.checks import Checked, keep, last_checked
 from neural_hive_ml.state.embedded import EmbeddedStateStore
+from neural_hive_ml.state.port import Record
 
 NOW = 1_700_000_000_000
 
@@ -154,6 +157,79 @@ def test_writers_in_processes_and_threads_lose_nothing(tmp_path: Path) -> None:
     for who in range(4):
         numbers = [e.payload["number"] for e in ledger.events() if e.actor == str(who)]
         assert numbers == list(range(15))
+
+
+class Overtaken(EmbeddedStateStore):
+    """A store in which another writer acts right after a key was first read."""
+
+    def __init__(self, path: Path, key_: str, act: Callable[[], object]) -> None:
+        super().__init__(path)
+        self.key, self.acts = key_, [act]
+
+    def get(self, collection: str, key_: str) -> Record | None:
+        found = super().get(collection, key_)
+        if key_ == self.key and self.acts:
+            self.acts.pop()()
+        return found
+
+
+def test_a_decision_that_comes_in_during_a_verification_is_no_cut(tmp_path: Path) -> None:
+    other = written(tmp_path)
+    state = Overtaken(
+        tmp_path / "state.db",
+        key(7),  # that there is none ends the walk
+        lambda: other.append("decision", "retraining", {"number": 7}, at_ms=NOW + 50, actor="policy"),
+    )
+    found = Ledger(state, HeadFile(tmp_path / "heads")).verify()
+    assert (found.standing, found.events, found.anchored) == ("intact", 6, 6)
+
+
+def test_a_writer_that_is_overtaken_hears_of_no_cut(tmp_path: Path) -> None:
+    other, heard = written(tmp_path), []
+
+    def overtake() -> None:
+        other.append("decision", "retraining", {"number": 8}, at_ms=NOW + 50, actor="policy")
+
+    class Slow(HeadFile):
+        """The other writer anchors event 8 before this one has anchored its event 7."""
+
+        def read(self, chain: str) -> Head | None:
+            if acts:
+                acts.pop()()
+            return super().read(chain)
+
+    acts = [overtake]
+    ledger = Ledger(
+        EmbeddedStateStore(tmp_path / "state.db"),
+        Slow(tmp_path / "heads"),
+        lambda head, fault: heard.append((head.sequence, fault)),
+    )
+    ledger.append("decision", "retraining", {"number": 7}, at_ms=NOW + 40, actor="policy")
+    assert heard == [(7, "")]
+    assert ledger.verify().anchored == 8
+
+
+def test_what_was_found_is_on_record_and_anchors_what_others_appended(tmp_path: Path) -> None:
+    ledger = written(tmp_path)
+    # A service whose folder is not the jobs' appends.
+    heads = HeadFile(tmp_path / "of-a-service")
+    elsewhere = Ledger(ledger.state, heads)
+    elsewhere.append("human_verdict", "d:1", {"verdict": "normal"}, at_ms=NOW + 20, actor="d:ana")
+    assert ledger.heads is not None
+    assert ledger.heads.read("decisions") != heads.read("decisions")
+    assert last_checked(ledger.state) is None
+    keep(ledger, ledger.verify(), at_ms=NOW + 30)
+    assert ledger.heads.read("decisions") == heads.read("decisions")
+    assert last_checked(ledger.state) == Checked(NOW + 30, "intact", 7, ())
+    # From now on cutting that decision shows; the anchor stays as the proof.
+    change(tmp_path, "DELETE FROM records WHERE key IN (?, 'decisions:head')", key(7))
+    keep(ledger, ledger.verify(), at_ms=NOW + 40)
+    broken, whole = last_checked(ledger.state), last_checked(ledger.state, standing="intact")
+    assert broken is not None
+    assert whole is not None
+    assert (broken.standing, broken.events, whole.at_ms) == ("broken", 6, NOW + 30)
+    assert "cut off after event 6" in broken.faults[0]
+    assert ledger.heads.read("decisions") == heads.read("decisions")
 
 
 def test_what_is_reported_again_after_a_crash_is_there_once(tmp_path: Path) -> None:

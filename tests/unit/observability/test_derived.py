@@ -5,9 +5,17 @@ import math
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from neural_hive_ml.conventions import DRIFT_RECORDS, JOB_RUNS, MODEL_QUALITY, QUARANTINE, RETRAINING_EVENTS
+from neural_hive_ml.conventions import (
+    DRIFT_RECORDS,
+    JOB_RUNS,
+    LEDGER_CHECKS,
+    MODEL_QUALITY,
+    QUARANTINE,
+    RETRAINING_EVENTS,
+)
 from neural_hive_ml.errors import StoreUnavailable
 from neural_hive_ml.observability.derived import TOP_FEATURES, StateDerivedCollector
+from neural_hive_ml.observability.labels import LEDGER_STANDING
 from neural_hive_ml.observability.metrics import guard_agents_metrics
 from neural_hive_ml.state.memory import MemoryStateStore
 from neural_hive_ml.state.port import Record
@@ -175,6 +183,23 @@ def test_jobs_show_their_last_run_their_last_success_and_their_failures(state):
     assert not any(
         key[:2] == ("neural_hive_ml_job_run_timestamp_seconds", ("job_name", "training")) for key in found
     )
+
+
+def test_the_ledgers_last_verification_is_shown_and_none_is_not_intact(state):
+    assert not any(key[0].startswith("neural_hive_ml_ledger") for key in exported(state))
+    checks = [("intact", 5_000, "decisions"), ("broken", 9_000, "decisions"), ("intact", 10_000, "another")]
+    state.insert(
+        LEDGER_CHECKS,
+        [Record(f"{c}:{at}", at, {"chain": c, "standing": s, "events": 7, "faults": []}) for s, at, c in checks],
+    )
+    found = exported(state)
+    shown = {s: found["neural_hive_ml_ledger_standing", ("standing", s)] for s in LEDGER_STANDING.values}
+    assert shown == {"intact": 0, "unanchored": 0, "broken": 1, "unknown": 0}
+    assert found[("neural_hive_ml_ledger_events",)] == 7
+    assert found[("neural_hive_ml_ledger_verification_timestamp_seconds",)] == 9
+    state.insert(LEDGER_CHECKS, [Record("decisions:11", 11_000, {"chain": "decisions", "standing": "odd"})])
+    assert exported(state)["neural_hive_ml_ledger_standing", ("standing", "unknown")] == 1
+    assert exported(state)["neural_hive_ml_ledger_standing", ("standing", "intact")] == 0
 
 
 def test_only_the_strongest_features_become_series(state):

@@ -39,6 +39,7 @@ LABELS = {
     "mlflow-server",
     "drift-retraining",
     "ml-model-training",
+    "ledger-verify",
 }
 SHELL = {
     "kubectl",
