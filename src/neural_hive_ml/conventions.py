@@ -88,8 +88,6 @@ RETRAINING_CLAIMS: Final = "ml_retraining_claims"
 RETRAINING_CONTROL: Final = "ml_retraining_control"
 LEDGER: Final = "decision_ledger"
 LEDGER_CHECKS: Final = "ledger_checks"
-# The ledger's chain that most decisions are in; a room with a high rate of events may have its own.
-MAIN_CHAIN: Final = "decisions"
 LEASES: Final = "leases"
 ERASED_TICKETS: Final = "erased_tickets"
 ALIAS_RECORDS: Final = "model_alias_records"
@@ -121,6 +119,9 @@ STATE_COLLECTIONS: Final = (
     ROLLOUT_CHECKS,
     ANNOUNCEMENTS,
 )
+
+# The ledger's chain that most decisions are in; a room with a high rate of events may have its own.
+MAIN_CHAIN: Final = "decisions"
 
 # Who acts on behalf of nobody. What anybody else decided, automation does not undo.
 RETRAINING_ACTOR: Final = "retraining-policy"
