@@ -45,19 +45,26 @@ def shift_tail(found: Floats, quiet: Sequence[QuietShifts], width_hours: float, 
     """Return the chance that some direction's shift in one more quiet window is as far out as these [directions] are.
 
     Quiet windows give each direction's mean and spread (never less than chance alone), Student's t its tail with the
-    freedom that their clusters leave, Bonferroni the directions. 1.0 where nothing is known of any.
+    freedom that their clusters leave, Bonferroni the directions. 1.0 where nothing is known of any, and for what the
+    reference itself reached in a quiet window.
     """
     known = narrowest(quiet, width_hours)
     if known is None:
         return 1.0
     more = max(rows / known.rows, 1.0)
     tails = []
-    for shift, mean, spread, freedom in zip(found.tolist(), known.mean, known.spread, known.freedom, strict=True):
+    moments = zip(known.mean, known.spread, known.freedom, known.largest, strict=True)
+    for shift, (mean, spread, freedom, largest) in zip(found.tolist(), moments, strict=True):
         if isnan(shift) or freedom <= 0:
             continue
-        usual = sqrt(1.0 + max(spread * spread - 1.0, 0.0) * more)
-        off = abs(shift - mean) / usual
-        tails.append(2.0 * t_tail(off / sqrt(1.0 + 1.0 / known.windows), freedom))
+        excess = max(spread * spread - 1.0, 0.0)
+        growth = sqrt((1.0 + excess * more) / (1.0 + excess))
+        off = abs(shift - mean)
+        if off <= largest * growth:
+            tails.append(1.0)
+            continue
+        usual = sqrt((1.0 + excess) * (1.0 + 1.0 / known.windows)) * growth
+        tails.append(2.0 * t_tail(off / usual, freedom))
     return min(1.0, len(tails) * min(tails)) if tails else 1.0
 
 

@@ -21,8 +21,8 @@ LEAST_EXPECTED = 10.0
 
 @dataclass(frozen=True, slots=True)
 class QuietShifts:
-    """Quiet windows of one width, `rows` rows on average: `mean`, `spread` and degrees of `freedom` of each direction's
-    standardised shift; 0 degrees where too few windows said anything of it."""
+    """Quiet windows of one width, `rows` rows on average: `mean`, `spread`, its degrees of `freedom` and the `largest`
+    distance from the mean of each direction's standardised shift; 0 degrees where too few windows said anything of it."""
 
     width_hours: int
     windows: int
@@ -30,11 +30,12 @@ class QuietShifts:
     mean: tuple[float, ...]
     spread: tuple[float, ...]
     freedom: tuple[float, ...]
+    largest: tuple[float, ...]
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> "QuietShifts":
         """Read the JSON form, in which tuples are lists. Raises KeyError, TypeError or ValueError for anything else."""
-        moments = (tuple(float(v) for v in document[name]) for name in ("mean", "spread", "freedom"))
+        moments = (tuple(float(v) for v in document[name]) for name in ("mean", "spread", "freedom", "largest"))
         return QuietShifts(
             int(document["width_hours"]), int(document["windows"]), float(document["rows"]), *moments
         )
@@ -93,16 +94,19 @@ def quiet_shifts(
 ) -> QuietShifts:
     """Summarise the shifts [windows, directions] of quiet windows, each of the week `weeks` [windows] of the reference."""
     moments = [_moments(column, weeks, least_windows) for column in found.T]
-    mean, spread, freedom = zip(*moments, strict=True)
-    return QuietShifts(width_hours, len(found), rows, mean, spread, freedom)
+    return QuietShifts(width_hours, len(found), rows, *zip(*moments, strict=True))
 
 
-def _moments(values: Floats, weeks: npt.NDArray[np.int64], least_windows: int) -> tuple[float, float, float]:
+def _moments(
+    values: Floats, weeks: npt.NDArray[np.int64], least_windows: int
+) -> tuple[float, float, float, float]:
     known = np.isfinite(values)
     if known.sum() < least_windows:
-        return 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0, 0.0
     values = values[known]
-    return float(values.mean()), float(values.std(ddof=1)), effective_freedom(values, weeks[known])
+    mean = float(values.mean())
+    freedom = effective_freedom(values, weeks[known])
+    return mean, float(values.std(ddof=1)), freedom, float(np.abs(values - mean).max())
 
 
 def effective_freedom(values: Floats, groups: npt.NDArray[np.int64]) -> float:

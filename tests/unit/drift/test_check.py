@@ -222,3 +222,16 @@ def test_a_new_value_is_told_where_known_ones_come_in_clusters() -> None:
         assert check_drift(known, rows, at, ["kind"], window=window).status is DriftStatus.OK
         rows[::20] = 7.0
         assert check_drift(known, rows, at, ["kind"], window=window).drift_detected
+
+
+def test_what_the_reference_itself_reached_in_a_day_is_no_drift() -> None:
+    rows, at = drawn(MONDAY - WEEKS * WEEK_MS, WEEKS * 168, 61)
+    odd = (at >= MONDAY - 20 * DAY_MS) & (at < MONDAY - 19 * DAY_MS)
+    rows[odd, 0] += 0.8
+    known = Profile.from_document(build_profile(rows, NAMES, at))
+    window = (MONDAY, MONDAY + DAY_MS)
+    for by, drifted in ((0.6, False), (1.6, True)):
+        rows, at = drawn(MONDAY, 24, 62)
+        rows[:, 0] += by
+        assert check_drift(known, rows, at, NAMES, window=window).drift_detected is drifted
+        assert check_drift(profile(), rows, at, NAMES, window=window).drift_detected
