@@ -10,11 +10,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from neural_hive_ml.clock import HOUR_MS
 from neural_hive_ml.drift.check import check_drift
 from neural_hive_ml.drift.load import check_load
 from neural_hive_ml.drift.report import DriftReport, DriftStatus
 from neural_hive_ml.evaluation.load_profile import LoadProfile
 from neural_hive_ml.evaluation.profile import Profile
+from neural_hive_ml.scoring.load_replay import LoadReplay
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -60,12 +62,25 @@ def lasting_score(
 
 
 def lasting_load_score(
-    report: DriftReport, profile: LoadProfile, counts: Floats, first_hour_ms: int
+    report: DriftReport,
+    profile: LoadProfile,
+    counts: Floats,
+    first_hour_ms: int,
+    *,
+    replay: LoadReplay | None = None,
 ) -> float | None:
-    """The same for hourly completions [h]."""
+    """The same for hourly completions [h], and the forecasts that `check_load` had."""
     width = len(counts) // QUARTERS
     begins = [len(counts) - (k + 1) * width for k in range(QUARTERS)]
-    parts = [check_load(profile, counts[b : b + width], first_hour_ms + b * 3_600_000) for b in begins]
+    parts = [
+        check_load(
+            profile,
+            counts[b : b + width],
+            first_hour_ms + b * HOUR_MS,
+            replay=None if replay is None else replay.part(slice(b, b + width)),
+        )
+        for b in begins
+    ]
     return _score(report, parts)
 
 

@@ -1,77 +1,76 @@
-"""Has the load itself changed: its level and its shape over the window, against the load model's reference
-profile.
+"""Has the load itself changed (its level and its shape over the window), or what the load model says of it: against the
+model's reference profile.
 """
 
 from dataclasses import replace
-from math import exp, expm1, log, sqrt
 
 import numpy as np
 import numpy.typing as npt
 
 from neural_hive_ml.clock import HOUR_MS
 from neural_hive_ml.drift.check import FALSE_ALARM_RATE
+from neural_hive_ml.drift.load_answers import answer_features
+from neural_hive_ml.drift.load_feature import level_feature, shape_feature
 from neural_hive_ml.drift.null import benjamini_hochberg
-from neural_hive_ml.drift.report import DriftReport, DriftStatus, FeatureDrift
-from neural_hive_ml.evaluation.chance import t_tail
-from neural_hive_ml.evaluation.load_profile import LoadProfile, QuietLoad, compare_load
+from neural_hive_ml.drift.report import DriftReport, DriftStatus
+from neural_hive_ml.evaluation.load_profile import LoadProfile
+from neural_hive_ml.evaluation.load_quiet import compare_load, quiet_of
+from neural_hive_ml.scoring.load_replay import LoadReplay
 
 Floats = npt.NDArray[np.float64]
 LEAST_HOURS = 6
 
 
 def check_load(
-    profile: LoadProfile, counts: Floats, first_hour_ms: int, *, false_alarm_rate: float = FALSE_ALARM_RATE
+    profile: LoadProfile,
+    counts: Floats,
+    first_hour_ms: int,
+    *,
+    replay: LoadReplay | None = None,
+    false_alarm_rate: float = FALSE_ALARM_RATE,
 ) -> DriftReport:
     """Compare hourly completions [h] of consecutive hours from `first_hour_ms` with the profile.
 
     Two effects in [0, inf): how far the level is from the expected one (0.2 is a fifth more or less), beyond
-    its usual noise; and the share of the load that moved to other hours, beyond the usual. O(h).
+    its usual noise; and the share of the load that moved to other hours, beyond the usual. Where `replay` says what the
+    model said of the same hours and the profile knows the model's answers, the same two of those. O(h).
     """
     hours = first_hour_ms // HOUR_MS + np.arange(len(counts), dtype=np.int64)
     begin, end = first_hour_ms, first_hour_ms + len(counts) * HOUR_MS
     known = np.isfinite(counts)
-    usable = [q for q in profile.quiet if q.width_hours >= len(counts)] or list(profile.quiet[-1:])
-    if known.sum() < LEAST_HOURS or not usable:
+    usual = quiet_of(profile.quiet, int(known.sum()))
+    if known.sum() < LEAST_HOURS or usual is None:
         why = (
             f"{int(known.sum())} known hours in the window, {LEAST_HOURS} are needed"
-            if usable
+            if usual is not None
             else "the reference is too short to show how much load varies in quiet windows"
         )
         return DriftReport(
             DriftStatus.INSUFFICIENT_DATA, 0.0, (), int(np.nansum(counts)), profile.rows, begin, end,
             false_alarm_rate, profile.level, (why,),
         )  # fmt: skip
-    expected = profile.expected(hours[known])
-    observed = counts[known]
+    expected, observed = profile.expected(hours[known]), counts[known]
+    n = len(observed)
     level, shape = compare_load(observed, expected)
-    features = _features(usable[0], level, shape, observed, expected)
+    features = [
+        level_feature(
+            "load_level", "completions an hour", usual, level, means=(expected.sum() / n, observed.sum() / n)
+        ),
+        shape_feature("load_shape", usual, shape),
+    ]
+    notes: tuple[str, ...] = ()
+    if replay is not None and profile.answers is not None:
+        answered = known & np.isfinite(replay.said + replay.repeated)
+        if answered.sum() >= LEAST_HOURS:
+            said = LoadReplay(replay.said[answered], replay.repeated[answered])
+            features += answer_features(profile.answers, counts[answered], said)
+        else:
+            notes = (f"forecasts not judged: they are known of {int(answered.sum())} hours",)
     found = benjamini_hochberg(np.array([f.p_value for f in features]), false_alarm_rate)
     results = tuple(replace(f, drifted=bool(d)) for f, d in zip(features, found, strict=True))
     drifted = [f for f in results if f.drifted]
     reasons = tuple(f.sentence for f in drifted) or ("load looks as it usually does at these hours of the week",)
     return DriftReport(
         DriftStatus.DRIFT if drifted else DriftStatus.OK, max(f.psi for f in (drifted or results)), results,
-        int(observed.sum()), profile.rows, begin, end, false_alarm_rate, profile.level, reasons,
-    )  # fmt: skip
-
-
-def _features(
-    quiet: QuietLoad, level: float, shape: float, observed: Floats, expected: Floats
-) -> tuple[FeatureDrift, FeatureDrift]:
-    wider = sqrt(1.0 + 1.0 / quiet.windows)
-    freedom = quiet.windows - 1.0
-    off = abs(level - quiet.level_mean)
-    p_level = 2.0 * t_tail(off / max(quiet.level_spread * wider, 1e-6), freedom)
-    moved = log(max(shape, 1e-6)) - quiet.shape_mean
-    p_shape = t_tail(moved / max(quiet.shape_spread * wider, 1e-6), freedom)
-    # The effect beyond one usual deviation: so a score near zero means "as ever".
-    far = abs(expm1(level)) if level > 0 else -expm1(level)
-    beyond = max(far - expm1(quiet.level_spread), 0.0)
-    usual = exp(quiet.shape_mean + quiet.shape_spread)
-    n = len(observed)
-    return (
-        FeatureDrift("load_level", "completions an hour", "numeric", min(p_level, 1.0), beyond, far, None, False,
-                     float(expected.sum() / n), float(observed.sum() / n), "", 0.0, 0.0, 0.0),
-        FeatureDrift("load_shape", "share in other hours", "numeric", p_shape, max(shape - usual, 0), shape, None,
-                     False, usual, shape, "", 0.0, 0.0, 0.0),
+        int(observed.sum()), profile.rows, begin, end, false_alarm_rate, profile.level, (*reasons, *notes),
     )  # fmt: skip

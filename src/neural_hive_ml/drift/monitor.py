@@ -13,15 +13,18 @@ from neural_hive_ml.conventions import CHAMPION, DRIFT_RECORDS, FAMILIES, FEATUR
 from neural_hive_ml.drift.check import FALSE_ALARM_RATE, LEAST_ROWS, check_drift
 from neural_hive_ml.drift.lasting import lasting_load_score, lasting_score
 from neural_hive_ml.drift.load import check_load
+from neural_hive_ml.drift.load_window import days_of_load, load_window
 from neural_hive_ml.drift.records import record_of
 from neural_hive_ml.drift.report import DriftReport, DriftStatus
 from neural_hive_ml.drift.subject import Subject, baseline_key, read_profile, subject_of
-from neural_hive_ml.drift.window import answers_of, days_to_read, hourly_load, model_frame, read_recent, window_of
+from neural_hive_ml.drift.window import answers_of, days_to_read, model_frame, read_recent, window_of
 from neural_hive_ml.errors import ArtifactRefused
+from neural_hive_ml.evaluation.load_answers import load_answers
 from neural_hive_ml.evaluation.load_profile import LoadProfile, build_load_profile
 from neural_hive_ml.evaluation.profile import model_profile
 from neural_hive_ml.features.frame import STAGES
 from neural_hive_ml.registry.port import Registry
+from neural_hive_ml.scoring.packed import PackedModel
 from neural_hive_ml.state.port import Record, StateStore
 from neural_hive_ml.tickets.port import TicketStore
 
@@ -37,13 +40,9 @@ class Checked:
 
 def check_model(subject: Subject, tickets: TicketStore, as_of_ms: int, window_hours: float) -> DriftReport:
     """Check one champion against the tickets of the window that ends at `as_of_ms`."""
-    columns = read_recent(tickets, as_of_ms, days_to_read(subject.model, as_of_ms, window_hours))
     if isinstance(subject.profile, LoadProfile):
-        counts, first = hourly_load(columns, as_of_ms, window_hours)
-        load = check_load(subject.profile, counts, first, false_alarm_rate=FALSE_ALARM_RATE)
-        if not load.drift_detected:
-            return load
-        return replace(load, lasting_score=lasting_load_score(load, subject.profile, counts, first))
+        return _check_load(subject.model, subject.profile, tickets, as_of_ms, window_hours)
+    columns = read_recent(tickets, as_of_ms, days_to_read(subject.model, as_of_ms, window_hours))
     window = window_of(subject.model, columns, as_of_ms, window_hours)
     report = check_drift(
         subject.profile,
@@ -70,6 +69,17 @@ def check_model(subject: Subject, tickets: TicketStore, as_of_ms: int, window_ho
         widened = f"the window was widened to {width} h, the {window_hours:g} h held too few tickets"
         report = replace(report, reasons=(*report.reasons, widened))
     return report
+
+
+def _check_load(
+    model: PackedModel, profile: LoadProfile, tickets: TicketStore, as_of_ms: int, window_hours: float
+) -> DriftReport:
+    window = load_window(model, read_recent(tickets, as_of_ms, days_of_load(window_hours)), as_of_ms, window_hours)
+    report = check_load(profile, window.counts, window.first_hour_ms, replay=window.replay)
+    if not report.drift_detected:
+        return report
+    lasting = lasting_load_score(report, profile, window.counts, window.first_hour_ms, replay=window.replay)
+    return replace(report, lasting_score=lasting)
 
 
 def check_champions(
@@ -126,11 +136,20 @@ def update_reference(
     What looked like drift until now is then what is expected: an operator's decision, so `actor` is kept with
     it. Returns the stored document.
     """
-    columns = read_recent(tickets, as_of_ms, days)
     if isinstance(subject.profile, LoadProfile):
-        counts, first = hourly_load(columns, as_of_ms, days * 24)
-        profile = build_load_profile(counts, first, subject.profile.timezone)
+        hours = days * 24
+        columns = read_recent(tickets, as_of_ms, days_of_load(hours))
+        load = load_window(subject.model, columns, as_of_ms, hours)
+        # A store may be younger than the days asked for.
+        counts = np.where(np.arange(len(load.counts)) < load.unknown_hours, np.nan, load.counts)
+        profile = build_load_profile(
+            counts,
+            load.first_hour_ms,
+            subject.profile.timezone,
+            answers=load_answers(counts, load.replay, load.first_hour_ms),
+        )
     else:
+        columns = read_recent(tickets, as_of_ms, days)
         frame = model_frame(subject.model, columns)
         predictions = np.full(len(frame.rows), np.nan)
         # Only what the model had not learned from: residuals of its own training data are too small.

@@ -11,7 +11,6 @@ from neural_hive_ml.clock import DAY_MS, HOUR_MS
 from neural_hive_ml.drift.check import LEAST_ROWS
 from neural_hive_ml.features.binding import FeatureBinding
 from neural_hive_ml.features.frame import STAGES, FeatureFrame, build_frame
-from neural_hive_ml.features.series import completions
 from neural_hive_ml.features.spec import INDEX, NAMES
 from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.scoring.anomaly import AnomalyScorer
@@ -98,9 +97,3 @@ def window_of(model: PackedModel, columns: TicketColumns, as_of_ms: int, hours: 
     rows = ended.rows[inside]
     truth = rows[:, INDEX["log_duration"]] if model.family == "scheduling" else None
     return Window(rows, ended.at_ms[inside], predictions[inside], truth, since, as_of_ms)
-
-
-def hourly_load(columns: TicketColumns, as_of_ms: int, hours: float) -> tuple[Floats, int]:
-    """Return completions of the last whole hours, [h], and the start of the first."""
-    series = completions(columns, as_of_ms, as_of_ms - round(hours * HOUR_MS), HOUR_MS)
-    return series.counts, series.start_ms

@@ -1,40 +1,25 @@
 """The reference profile of a load model: completions an hour, hour of the week by hour of the week."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from neural_hive_ml.clock import HOUR_MS
+from neural_hive_ml.evaluation.load_answers import LoadAnswers
+from neural_hive_ml.evaluation.load_quiet import QuietLoad, quiet_loads
 from neural_hive_ml.evaluation.seasons import CELLS, Level, cells_of_hours, choose_level
 
 Floats = npt.NDArray[np.float64]
 LOAD_PROFILE_FORMAT: Final = 1
-_WIDTHS_HOURS: Final = (6, 12, 24, 48, 96, 168)
-_LEAST_WINDOWS: Final = 5
-# Half a ticket on both sides keeps the logarithm of an empty window finite.
-_HALF: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class QuietLoad:
-    """Quiet windows of one width: mean and spread of the log of observed over expected (`level`), and of the
-    log of the shape's misplaced share (`shape`)."""
-
-    width_hours: int
-    windows: int
-    level_mean: float
-    level_spread: float
-    shape_mean: float
-    shape_spread: float
 
 
 @dataclass(frozen=True, slots=True)
 class LoadProfile:
     """`rate` [cells] is the mean of completions in an hour of each season cell; `hours` [cells] how many were
-    seen.
+    seen. `answers` says what is usual of the model's own forecasts and residuals, None where that is not known.
     """
 
     level: Level
@@ -44,6 +29,7 @@ class LoadProfile:
     rate: Floats
     hours: npt.NDArray[np.int64]
     quiet: tuple[QuietLoad, ...]
+    answers: LoadAnswers | None = None
 
     @property
     def rows(self) -> int:
@@ -58,7 +44,9 @@ class LoadProfile:
 
     def to_document(self) -> dict[str, Any]:
         """Return the JSON-able form that artifacts carry."""
+        answers = {} if self.answers is None else {"answers": self.answers.to_document()}
         return {
+            **answers,
             "format": LOAD_PROFILE_FORMAT,
             "kind": "load",
             "level": self.level,
@@ -67,7 +55,7 @@ class LoadProfile:
             "until_ms": self.until_ms,
             "rate": [round(float(r), 6) for r in self.rate],
             "hours": self.hours.tolist(),
-            "quiet": [asdict(q) for q in self.quiet],
+            "quiet": [q.to_document() for q in self.quiet],
         }
 
     @staticmethod
@@ -83,10 +71,13 @@ class LoadProfile:
             np.asarray(document["rate"], dtype=np.float64),
             np.asarray(document["hours"], dtype=np.int64),
             tuple(QuietLoad(**q) for q in document["quiet"]),
+            LoadAnswers.from_document(document["answers"]) if "answers" in document else None,
         )
 
 
-def build_load_profile(counts: Floats, first_hour_ms: int, timezone: str = "UTC") -> dict[str, Any]:
+def build_load_profile(
+    counts: Floats, first_hour_ms: int, timezone: str = "UTC", *, answers: LoadAnswers | None = None
+) -> dict[str, Any]:
     """Profile hourly counts [h] of consecutive hours from `first_hour_ms`; NaN is "not known" and left out. O(h
     widths).
 
@@ -100,42 +91,18 @@ def build_load_profile(counts: Floats, first_hour_ms: int, timezone: str = "UTC"
     seen = np.bincount(cells[known], minlength=CELLS[level])
     total = np.bincount(cells[known], weights=counts[known], minlength=CELLS[level]).astype(np.float64)
     rate = np.divide(total, seen, out=np.zeros(CELLS[level]), where=seen > 0)
+
+    def against_the_rest(window: slice) -> tuple[Floats, Floats] | None:
+        part, cell = counts[window], cells[window]
+        if not np.isfinite(part).all():
+            return None
+        rest = seen - np.bincount(cell, minlength=len(seen))
+        others = total - np.bincount(cell, weights=part, minlength=len(seen))
+        return (part, others[cell] / rest[cell]) if (rest[cell] > 0).all() and others.sum() > 0 else None
+
     profile = LoadProfile(
         level, timezone, int(hours[0] * HOUR_MS) if len(hours) else 0,
-        int((hours[-1] + 1) * HOUR_MS) if len(hours) else 0, rate, seen, _quiet(counts, cells, total, seen),
+        int((hours[-1] + 1) * HOUR_MS) if len(hours) else 0, rate, seen,
+        quiet_loads(range(len(counts)), against_the_rest), answers,
     )  # fmt: skip
     return profile.to_document()
-
-
-def compare_load(observed: Floats, expected: Floats) -> tuple[float, float]:
-    """Return (log of observed over expected load, share of the load that is in other hours than expected).
-
-    The second is the total variation distance of the two shapes, in [0, 1].
-    """
-    level = float(np.log((observed.sum() + _HALF) / (expected.sum() + _HALF)))
-    if observed.sum() <= 0 or expected.sum() <= 0:
-        return level, 0.0
-    return level, float(np.abs(observed / observed.sum() - expected / expected.sum()).sum() / 2)
-
-
-def _quiet(
-    counts: Floats, cells: npt.NDArray[np.intp], total: Floats, seen: npt.NDArray[np.int64]
-) -> tuple[QuietLoad, ...]:
-    out: list[QuietLoad] = []
-    for width in _WIDTHS_HOURS:
-        found: list[Sequence[float]] = []
-        for start in range(0, len(counts) - width + 1, width):
-            part, cell = counts[start : start + width], cells[start : start + width]
-            if not np.isfinite(part).all():
-                continue
-            rest = seen - np.bincount(cell, minlength=len(seen))
-            others = total - np.bincount(cell, weights=part, minlength=len(seen))
-            if not (rest[cell] > 0).all() or others.sum() <= 0:
-                continue
-            level, shape = compare_load(part, others[cell] / rest[cell])
-            found.append((level, np.log(max(shape, 1e-6))))
-        if len(found) >= _LEAST_WINDOWS:
-            mean, spread = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
-            moments = (mean[0], spread[0], mean[1], spread[1])
-            out.append(QuietLoad(width, len(found), *(round(float(v), 5) for v in moments)))
-    return tuple(out)

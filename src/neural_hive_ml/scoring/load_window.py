@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from neural_hive_ml.clock import HOUR_MS
 from neural_hive_ml.errors import UsageError
@@ -57,3 +58,9 @@ def window_before(history: CountSeries, now_ms: int) -> HistoryWindow:
     begin = max(-first, 0)
     grains[begin : begin + len(source)] = source[: max(needed - begin, 0)]
     return HistoryWindow(int(end), grains.reshape(HISTORY_HOURS, per_hour).sum(axis=1))
+
+
+def histories(values: Floats, index: npt.NDArray[np.int64]) -> Floats:
+    """Return the four weeks [n, 672] before hour `index` [n] of an hourly series; NaN before its start."""
+    padded = np.concatenate([np.full(HISTORY_HOURS, np.nan), values])
+    return np.asarray(sliding_window_view(padded, HISTORY_HOURS)[index])

@@ -8,11 +8,13 @@ from neural_hive_ml.errors import NotEnoughData, UsageError
 from neural_hive_ml.evaluation.cases import HoldoutCases
 from neural_hive_ml.evaluation.figure import Figure
 from neural_hive_ml.evaluation.forecast_metrics import ForecastCases, load_baselines, load_metrics
+from neural_hive_ml.evaluation.load_answers import load_answers
 from neural_hive_ml.evaluation.load_profile import build_load_profile
 from neural_hive_ml.evaluation.verdict import Evaluation
 from neural_hive_ml.features.series import CountSeries, completions
 from neural_hive_ml.features.spec import FEATURE_SET_VERSION
 from neural_hive_ml.scoring.load import LoadForecaster, input_names, output_names
+from neural_hive_ml.scoring.load_replay import replay_load
 from neural_hive_ml.scoring.packed import GoldenRows, PackedModel
 from neural_hive_ml.tickets.columns import TicketColumns
 from neural_hive_ml.training.lineage import lineage_of
@@ -79,6 +81,8 @@ def train_load(columns: TicketColumns, request: TrainingRequest, progress: Progr
             f"algorithm {choice.reason}",
         ),
     )
+    # The model learned nothing of the hold-out, so what it says there is what it will say of hours to come.
+    answers = load_answers(hours.counts, replay_load(forecaster, hours, first), hours.start_ms)
     model = PackedModel(
         name=name,
         family="load",
@@ -92,8 +96,12 @@ def train_load(columns: TicketColumns, request: TrainingRequest, progress: Progr
         },
         policy={"coverage": 0.8},
         golden=_golden(forecaster, origins),
-        profile=build_load_profile(hours.counts, hours.start_ms, request.timezone),
-        lineage={**lineage_of(columns, request), "backtest_wape": dict(choice.wapes)},
+        profile=build_load_profile(hours.counts, hours.start_ms, request.timezone, answers=answers),
+        lineage={
+            **lineage_of(columns, request),
+            "backtest_wape": dict(choice.wapes),
+            "learned_until_ms": hours.start_ms + first * HOUR_MS,
+        },
         provenance=fitted.provenance,
         horizon_minutes=forecaster.horizon_minutes,
     )

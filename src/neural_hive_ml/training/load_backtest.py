@@ -17,9 +17,10 @@ from neural_hive_ml.scoring.load_base import LoadBase
 from neural_hive_ml.scoring.load_memory import ResidualMemory
 from neural_hive_ml.scoring.load_mix import mix, ways_of
 from neural_hive_ml.scoring.load_spread import Spread, fit_spread
+from neural_hive_ml.scoring.load_window import histories
 from neural_hive_ml.training.load_memory import MemoryCases, fit_memory
 from neural_hive_ml.training.load_mix import fit_weights
-from neural_hive_ml.training.load_origins import Origins, ahead_ms, histories, origins_at
+from neural_hive_ml.training.load_origins import Origins, ahead_ms, origins_at
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

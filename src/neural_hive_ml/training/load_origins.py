@@ -11,7 +11,7 @@ from neural_hive_ml.clock import DAY_MS, HOUR_MS
 from neural_hive_ml.errors import NotEnoughData
 from neural_hive_ml.features.series import CountSeries, local_ms
 from neural_hive_ml.scoring.load_base import WEEK_HOURS
-from neural_hive_ml.scoring.load_memory import HISTORY_HOURS
+from neural_hive_ml.scoring.load_window import histories
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -53,12 +53,6 @@ def origins_at(hours: CountSeries, index: npt.NDArray[np.intp], hours_ahead: int
         histories(hours.counts, index),
         sliding_window_view(hours.counts, hours_ahead)[index],
     )
-
-
-def histories(values: Floats, index: npt.NDArray[np.intp]) -> Floats:
-    """Return the four weeks [n, 672] before hour `index` [n] of an hourly series; NaN before its start."""
-    padded = np.concatenate([np.full(HISTORY_HOURS, np.nan), values])
-    return np.asarray(sliding_window_view(padded, HISTORY_HOURS)[index])
 
 
 def ahead_ms(at_ms: Ints, hours_ahead: int, timezone: str) -> Ints:
