@@ -1,8 +1,11 @@
 """Small real models, trained once a session in a few seconds."""
 
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from typing import Any
+
+import numpy as np
 
 from neural_hive_ml.clock import DAY_MS, WEEK_MS
 from neural_hive_ml.tickets.columns import TicketColumns, columns_of
@@ -54,6 +57,18 @@ def duration_candidate() -> Candidate:
 def flights() -> tuple[Ticket, ...]:
     """American Airlines' flights out of New York of the first forty days of 2013: 3,500 real tickets."""
     return tuple(t for t in sample_tickets(until_ms=NEW_YEAR_2013_MS + 40 * DAY_MS) if t.owner == "AA")
+
+
+@cache
+def timed_flights(changed_ms: int, factor: float = 1.0) -> tuple[Ticket, ...]:
+    """The same, each task taking its own time: `factor` times as long for those created since the change."""
+    rng, own, out = np.random.default_rng(7), dict[str, float](), []
+    for t in flights():
+        if t.started_at is not None and t.completed_at is not None:
+            took = own.setdefault(t.task_id, 60_000.0 * (1 + len(own) % 7)) * rng.normal(1.0, 0.02)
+            spent = round(took * (factor if t.created_at >= changed_ms else 1.0))
+            out.append(replace(t, actual_duration_ms=spent, completed_at=t.started_at + spent))
+    return tuple(out)
 
 
 @cache
