@@ -18,6 +18,7 @@ from neural_hive_ml.retraining.deadline import deadline
 from neural_hive_ml.retraining.events import TrainingOutcome, record_retraining
 from neural_hive_ml.retraining.job import TRAIN_SECONDS, Desk
 from neural_hive_ml.retraining.lease import PATIENCE_SECONDS, sole_run
+from neural_hive_ml.retraining.memory import memory_limit
 from neural_hive_ml.retraining.policy import Policy
 from neural_hive_ml.rollout.announce import send_waiting
 from neural_hive_ml.rollout.check import Checked, check
@@ -37,6 +38,12 @@ _PATIENCE_SECONDS = TRAIN_SECONDS + PATIENCE_SECONDS
 def desk_of(settings: Settings, workspace: Workspace, progress: Callable[[str], None]) -> Desk:
     """Wire the job: policy from settings, training through `flow.train`."""
 
+    memory_mib = settings.number("RETRAINING_MEMORY_MIB")
+
+    def limited(_request: TrainingRequest, attempt: Callable[[], ModelResult]) -> ModelResult:
+        with memory_limit(memory_mib):
+            return attempt()
+
     def retrain(name: str, as_of_ms: int, seconds: float) -> TrainingOutcome:
         rules = Rules(
             floor_profile=settings.text("FLOOR_PROFILE"),
@@ -46,7 +53,7 @@ def desk_of(settings: Settings, workspace: Workspace, progress: Callable[[str], 
             rollout=next(mode for mode in MODES if mode == settings.text("ROLLOUT_MODE")),
         )
         with deadline(seconds):
-            (result,) = train([_request(name, as_of_ms, settings)], workspace, rules, progress)
+            (result,) = train([_request(name, as_of_ms, settings)], workspace, rules, progress, attend=limited)
         announce(settings, workspace)
         return _outcome(name, result)
 
@@ -92,8 +99,10 @@ def check_rollouts(settings: Settings, workspace: Workspace, progress: Callable[
 
 
 @contextmanager
-def scheduled(workspace: Workspace) -> Iterator[Attend]:
+def scheduled(workspace: Workspace, memory_mib: float = 0.0) -> Iterator[Attend]:
     """Hold the lease of retrainings and yield what trains each model as the drift job does: claimed, limited, on record.
+
+    `memory_mib` is what the process may hold while it trains, 0: all that there is.
 
     What is paused, or has a challenger in shadow, is held back and says so.
 
@@ -108,7 +117,7 @@ def scheduled(workspace: Workspace) -> Iterator[Attend]:
         name, results = model_name_of(request), list[ModelResult]()
 
         def run() -> TrainingOutcome:
-            with deadline(TRAIN_SECONDS):
+            with deadline(TRAIN_SECONDS), memory_limit(memory_mib):
                 results.append(attempt())
             return _outcome(name, results[0])
 

@@ -24,6 +24,7 @@ from neural_hive_ml.registry.port import ModelVersion, Registry
 from neural_hive_ml.registry.promotion import challenge, promote
 from neural_hive_ml.retraining.control import paused_until
 from neural_hive_ml.retraining.events import record_run
+from neural_hive_ml.retraining.memory import short_of_memory
 from neural_hive_ml.rollout.announce import noting
 from neural_hive_ml.rollout.history import answered_since
 from neural_hive_ml.rollout.mend import mend
@@ -152,9 +153,9 @@ def _attempt(
     except (StoreUnavailable, RegistryUnavailable) as error:
         return ModelResult(request, "unreachable", error=str(error))
     except HiveError as error:
-        return ModelResult(request, "failed", error=str(error))
+        return ModelResult(request, "failed", error=short_of_memory(error) or str(error))
     except Exception as error:  # noqa: BLE001 - a bug in one family must not stop the others; it is shown and exits 1
-        return ModelResult(request, "failed", error=f"{type(error).__name__}: {error}")
+        return ModelResult(request, "failed", error=short_of_memory(error) or f"{type(error).__name__}: {error}")
 
 
 def _labels(workspace: Workspace, as_of_ms: int) -> tuple[TicketLabel, ...]:

@@ -134,6 +134,12 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("DRIFT_CHECK_INTERVAL_MINUTES", "60", None, "minutes between drift checks"),
     Setting("DRIFT_WINDOW_HOURS", "24", None, "width of the window that a drift check looks at"),
     Setting("RETRAINING_WINDOW_DAYS", "90", None, "data window of a drift-triggered retraining"),
+    Setting(
+        "RETRAINING_MEMORY_MIB",
+        "0",
+        None,
+        "most memory of a job's process while it trains, in MiB; more fails that training; 0: the container's",
+    ),
     Setting("RETRAINING_COOLDOWN_HOURS", "24", None, "least time between two retrainings of a model"),
     Setting("RETRAINING_WEEKLY_BUDGET", "3", None, "most automatic retrainings of a model in 7 days"),
     # Rollout.

@@ -160,7 +160,10 @@ def train_command(
             holidays=settings.text("LOAD_HOLIDAYS_COUNTRY"),
         )
         with tuner_of(engine, settings.data_dir, console) if tuning else nullcontext() as tuner:
-            results = _train(requests, workspace, rules, lambda line: console.print(f"  {line}"), tuner, rollout)
+            memory_mib = settings.number("RETRAINING_MEMORY_MIB")
+            results = _train(
+                requests, workspace, rules, lambda line: console.print(f"  {line}"), tuner, rollout, memory_mib
+            )
         announce(settings, workspace)
     if as_json:
         click.echo(json.dumps(to_json(results), indent=2))
@@ -176,11 +179,12 @@ def _train(
     progress: Callable[[str], None],
     tuner: Tuner | None,
     rollout: Mode | None,
+    memory_mib: float,
 ) -> tuple[ModelResult, ...]:
     """Train as a person does, or (with a way to go live) as a job does: one at a time, claimed, within a pause's bounds."""
     if rollout is None:
         return train(requests, workspace, rules, progress, tuner, by_hand(workspace, rules.actor, progress))
-    with scheduled(workspace) as attend:
+    with scheduled(workspace, memory_mib) as attend:
         return train(requests, workspace, rules, progress, tuner, attend)
 
 

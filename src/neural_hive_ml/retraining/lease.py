@@ -79,7 +79,7 @@ def sole_run(
         while not done.wait(seconds / 4):
             try:
                 state.acquire(name, holder, now_ms=clock.now_ms(), ttl_ms=ttl_ms)
-            except HiveError as error:
+            except (HiveError, MemoryError) as error:  # a training may have taken all memory just then
                 _log.warning("retraining.lease_not_renewed", lease=name, error=str(error))
 
     thread = threading.Thread(target=renew, name="lease", daemon=True)

@@ -114,6 +114,16 @@ def test_jobs_run_when_the_guide_says() -> None:
         assert job["spec"]["concurrencyPolicy"] == "Forbid"
 
 
+@pytest.mark.parametrize("name", ["drift-retraining", "ml-model-training"])
+def test_a_training_fails_before_its_container_is_killed(name: str) -> None:
+    [container] = one("CronJob", name)["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    told = {v["name"]: v["value"] for v in container["env"] if "value" in v}
+    most = container["resources"]["limits"]["memory"]
+    assert most.endswith("Gi")
+    # What is mapped, shared or the kernel's own counts for the container too.
+    assert 0.8 <= int(told["RETRAINING_MEMORY_MIB"]) / (int(most[:-2]) * 1024) <= 0.9
+
+
 @pytest.mark.parametrize("name", JOBS)
 def test_upkeep_is_a_cronjob_each(name: str) -> None:
     job = one("CronJob", name)
