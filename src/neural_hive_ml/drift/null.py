@@ -51,20 +51,22 @@ def shift_tail(found: Floats, quiet: Sequence[QuietShifts], width_hours: float, 
     known = narrowest(quiet, width_hours)
     if known is None:
         return 1.0
-    more = max(rows / known.rows, 1.0)
+    # A few windows of this width say how far they spread, many of a narrower one how well that is known.
+    told = known
+    if known.windows < ENOUGH_WINDOWS:
+        told = next((q for q in reversed(quiet) if q.windows >= ENOUGH_WINDOWS), known)
     tails = []
-    moments = zip(known.mean, known.spread, known.freedom, known.largest, strict=True)
-    for shift, (mean, spread, freedom, largest) in zip(found.tolist(), moments, strict=True):
+    for direction, shift in enumerate(found.tolist()):
+        freedom = told.freedom[direction] or known.freedom[direction]
         if isnan(shift) or freedom <= 0:
             continue
-        excess = max(spread * spread - 1.0, 0.0)
-        growth = sqrt((1.0 + excess * more) / (1.0 + excess))
-        off = abs(shift - mean)
-        if off <= largest * growth:
+        seen = [q for q in (known, told) if q.freedom[direction] > 0]
+        off = abs(shift - seen[0].mean[direction])
+        reached, usual = (max(values) for values in zip(*(_grown(q, direction, rows) for q in seen), strict=True))
+        if off <= reached:
             tails.append(1.0)
-            continue
-        usual = sqrt((1.0 + excess) * (1.0 + 1.0 / known.windows)) * growth
-        tails.append(2.0 * t_tail(off / usual, freedom))
+        else:
+            tails.append(2.0 * t_tail(off / (usual * sqrt(1.0 + 1.0 / seen[0].windows)), freedom))
     return min(1.0, len(tails) * min(tails)) if tails else 1.0
 
 
@@ -82,6 +84,17 @@ def quiet_tail(ratio: float, known: Quiet, rows: float) -> float:
         return 1.0
     deviation = log(ratio) - known.mean - log(growth)
     return t_tail(deviation / max(known.spread * sqrt(1.0 + 1.0 / known.windows), 1e-6), known.known)
+
+
+def _grown(quiet: QuietShifts, direction: int, rows: float) -> tuple[float, float]:
+    """Return the largest shift of quiet windows and their spread, as they would be in a window of `rows` rows.
+
+    Independent rows have a spread of 1 in any window. What is beyond it comes from clusters: it weighs with the number
+    of rows, at most, when the whole window is one cluster.
+    """
+    excess = max(quiet.spread[direction] ** 2 - 1.0, 0.0)
+    grown = sqrt(1.0 + excess * max(rows / quiet.rows, 1.0))
+    return quiet.largest[direction] * grown / sqrt(1.0 + excess), grown
 
 
 def novelty_tail(novel: float, rows: float, reference_rows: float) -> float:

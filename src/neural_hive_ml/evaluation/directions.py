@@ -7,7 +7,7 @@ number grew, that a value of a category became more frequent, that more is missi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,9 @@ import numpy.typing as npt
 from neural_hive_ml.evaluation.binning import Binning
 
 Floats = npt.NDArray[np.float64]
-# A direction of fewer expected rows (or fewer on its other side) is too coarse for a signed statistic.
-LEAST_EXPECTED = 10.0
+# Skewness of a mean up to which it passes for normal; of a rare value's share, ten expected rows.
+MOST_SKEWED: Final = 10**-0.5
+_CONSTANT: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,11 @@ def shifts(scores: Floats, counts: Floats, shares: Floats, rows: float, effectiv
     many features side by side. Standard errors are those of independent rows (`effective_rows`, the two-sample size), so
     that 1 is the spread which chance alone would give.
     """
-    mean = scores @ shares
-    variance = np.maximum((scores**2) @ shares - mean**2, 0.0)
-    # Of an indicator the variance is p (1 - p): about the share of its rarer side.
-    told = variance * rows >= LEAST_EXPECTED
+    mean, squares, cubes = (scores**power @ shares for power in (1, 2, 3))
+    variance = np.maximum(squares - mean**2, 0.0)
+    third = np.abs(cubes - 3.0 * mean * squares + 2.0 * mean**3)
+    # A mean is near normal where its own skewness is small.
+    told = (variance > _CONSTANT) & (third <= MOST_SKEWED * variance**1.5 * np.sqrt(max(rows, 1.0)))
     shift = (scores @ counts) / max(rows, 1.0) - mean
     return np.where(told, shift / np.sqrt(np.where(told, variance, 1.0) / effective_rows), np.nan)
 

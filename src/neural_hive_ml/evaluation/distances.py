@@ -5,6 +5,7 @@ scipy.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -35,22 +36,32 @@ def expect(reference: Floats, window: Floats) -> Expectation:
     different mix of hours is no drift. A cell that the reference never saw borrows the whole reference. O(cells
     bins).
     """
-    rows = reference.sum(axis=1)
-    whole = reference.sum(axis=0)
+    [expected] = expect_each(reference, window, np.array([0, reference.shape[1]]))
+    return expected
+
+
+def expect_each(reference: Floats, window: Floats, begin: npt.NDArray[np.intp]) -> list[Expectation]:
+    """The same for many features of the same rows at once: feature f has the columns begin[f]:begin[f + 1]."""
+    bins = np.diff(begin)
+    rows = reference[:, : begin[1]].sum(axis=1)
     empty = rows == 0
-    table = np.where(empty[:, None], whole, reference)
-    held = np.where(empty, whole.sum(), rows)
+    table = np.where(empty[:, None], reference.sum(axis=0), reference) if empty.any() else reference
+    held = np.where(empty, rows.sum(), rows)
     n = window.sum()
-    smoothed = (table + PSEUDO_ROWS / table.shape[1]) / (held + PSEUDO_ROWS)[:, None]
+    smoothed = (table + PSEUDO_ROWS / np.repeat(bins, bins)) / (held + PSEUDO_ROWS)[:, None]
     expected = window @ smoothed
     spread = (window * (1.0 + window / np.maximum(held, 1.0))) @ (smoothed * (1.0 - smoothed))
     part = np.divide(spread, expected, out=np.zeros_like(spread), where=expected > 0)
     # A rare bin adds less to a Freeman-Tukey sum than to Pearson's: about 4 E where E is far below one.
     share_of_one = np.minimum(1.0, 4.0 * expected)
-    freedom = max(float((share_of_one > 0.5).sum()) - 1.0, 1.0)
-    noise = float((part * share_of_one).sum())
+    freedom = np.maximum(np.add.reduceat((share_of_one > 0.5).astype(np.float64), begin[:-1]) - 1.0, 1.0)
+    noise = np.maximum(np.add.reduceat(part * share_of_one, begin[:-1]), 1e-9)
     inverse = (1.0 / n + float((window**2 / np.maximum(held, 1.0)).sum()) / n**2) if n else np.inf
-    return Expectation(expected / n if n else expected, max(noise, 1e-9), freedom, 1.0 / inverse)
+    shares = expected / n if n else expected
+    return [
+        Expectation(shares[lo:hi], float(noise[f]), float(freedom[f]), 1.0 / inverse)
+        for f, (lo, hi) in enumerate(pairwise(begin.tolist()))
+    ]
 
 
 def hellinger(counts: Floats, shares: Floats) -> float:

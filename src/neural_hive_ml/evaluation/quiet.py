@@ -18,7 +18,7 @@ import numpy.typing as npt
 from neural_hive_ml.evaluation.directions import QuietShifts, effective_freedom, quiet_shifts, shifts
 from neural_hive_ml.evaluation.distances import (
     KOLMOGOROV_SQUARED_MEAN,
-    expect,
+    expect_each,
     hellinger,
     kolmogorov_smirnov,
 )
@@ -150,7 +150,7 @@ def _measure(
         return None
     counts = hourly.counts[lo:hi].sum(axis=0, dtype=np.float64)
     cuts = [slice(lo, hi) for lo, hi in pairwise(hourly.begin)]
-    expected = [expect(rest[:, cut], window) for cut in cuts]
+    expected = expect_each(rest, window, hourly.begin)
     # All features were seen in the same rows: one two-sample size holds for all directions.
     shares = np.concatenate([e.shares for e in expected])
     moved = shifts(hourly.scores, counts, shares, float(window.sum()), expected[0].effective_rows)
