@@ -69,6 +69,7 @@ bench-quality: setup-dev
 	$(BIN)/python -m benchmarks.duration_rows
 	$(BIN)/python -m benchmarks.gate
 	$(BIN)/python -m benchmarks.drift
+	$(BIN)/python -m benchmarks.drift_load
 	$(BIN)/python -m benchmarks.load
 	$(BIN)/python -m benchmarks.policy
 	$(BIN)/python -m benchmarks.rollout

@@ -20,8 +20,9 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.drift import THRESHOLD, Row, row, table_of
+from benchmarks.drift import THRESHOLD
 from benchmarks.drift_data import MONDAY_MS
+from benchmarks.drift_rows import Row, row, table_of
 from neural_hive_ml.clock import HOUR_MS
 from neural_hive_ml.conventions import LOAD_ALGORITHMS, LOAD_HORIZONS_MINUTES
 from neural_hive_ml.drift.load import check_load
