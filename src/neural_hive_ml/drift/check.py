@@ -54,7 +54,9 @@ def check_drift(
     reasons = [f"not judged, no such column: {', '.join(missing)}"] if missing else []
     if len(rows) < least_rows:
         reasons.insert(0, f"{len(rows)} rows in the window, {least_rows} are needed")
-    elif not profile.rows or len(missing) == len(profile.features):
+    elif profile.rows < least_rows:
+        reasons.insert(0, f"{profile.rows} rows in the reference, {least_rows} are needed")
+    elif not profile.features or len(missing) == len(profile.features):
         reasons.insert(0, "the reference profile holds no feature to compare with")
     else:
         found, unmatched = distances_to(profile, rows, at_ms, names, width_hours)

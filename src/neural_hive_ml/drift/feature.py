@@ -68,11 +68,15 @@ def distance(
         ways = directions(feature.binning, feature.counts.sum(axis=0))
         moved = shifts(ways, counts, expected.shares, float(counts.sum()), expected.effective_rows)
         looks.append(shift_tail(moved, quiet.shifts, width_hours, rows))
-    if not numeric:
-        novelty = novelty_tail(float(counts[-2]), rows, float(feature.counts.sum()))
-        looks.append(novelty)
-        # However much known values vary from window to window: of new ones quiet windows have none.
-        effect = max(effect, float(parts[-2])) if novelty < 1.0 else effect
+    held = feature.counts.sum(axis=0).astype(np.float64)
+    # Of a number only what is missing is a value by itself; categories have their values and new ones too.
+    alone = slice(-1, None) if numeric else slice(None)
+    rarity = [
+        novelty_tail(c, rows, h, held.sum(), known.rows) for c, h in zip(counts[alone], held[alone], strict=True)
+    ]
+    looks.append(min(1.0, len(rarity) * min(rarity)))
+    # However much frequent values vary from window to window: of these quiet windows have hardly any.
+    effect = max(effect, *np.where(np.array(rarity) < 1.0, parts[alone], 0.0).tolist())
     # Several looks at the same feature: the best of them counts as often (Bonferroni).
     p_value = min(1.0, len(looks) * min(looks))
     return Distance(feature, counts, expected, p_value, effect, raw, gap)

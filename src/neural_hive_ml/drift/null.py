@@ -18,9 +18,10 @@ Floats = npt.NDArray[np.float64]
 _UNKNOWN: Final = Quiet(
     width_hours=1, windows=3, rows=1.0, mean=0.5, spread=0.8, largest=0.0, freedom=1.0, known=2.0
 )
-# Rows and share of values never seen before from which on they are looked at.
+# Rows and share of values hardly ever seen before from which on they are looked at, and the share that was hardly ever.
 _LEAST_NOVEL: Final = 10.0
 _LEAST_NOVEL_SHARE: Final = 0.02
+_MOST_HELD_SHARE: Final = 0.001
 # So many quiet windows say how they vary.
 ENOUGH_WINDOWS: Final = 20
 
@@ -97,15 +98,19 @@ def _grown(quiet: QuietShifts, direction: int, rows: float) -> tuple[float, floa
     return quiet.largest[direction] * grown / sqrt(1.0 + excess), grown
 
 
-def novelty_tail(novel: float, rows: float, reference_rows: float) -> float:
-    """Return the chance that `novel` of `rows` values are ones which none of `reference_rows` held.
+def novelty_tail(found: float, rows: float, held: float, reference_rows: float, usual_rows: float) -> float:
+    """Return the chance that `found` of `rows` values are ones which `held` of the `reference_rows` were.
 
-    By the rule of succession the next row is new with a chance of 1 / (rows held + 2). 1.0 for fewer than ten rows or
-    than a fiftieth: a rare value that nobody had seen comes by now and then.
+    By the rule of succession the next row is one with a chance of (held + 1) / (rows held + 2). 1.0 for fewer than ten rows
+    or than a fiftieth (a rare value that nobody had seen comes by now and then), for a value of more than a thousandth of
+    the reference (whose shift is looked at), and for no more rows than the whole reference held (which may all have come at
+    once), in proportion where the window has more rows than the `usual_rows`.
     """
-    if novel < max(_LEAST_NOVEL, _LEAST_NOVEL_SHARE * rows):
+    if found < max(_LEAST_NOVEL, _LEAST_NOVEL_SHARE * rows) or held > _MOST_HELD_SHARE * reference_rows:
         return 1.0
-    return binomial_tail(int(novel), int(rows), 1.0 / (reference_rows + 2.0))
+    if found <= held * max(rows / usual_rows, 1.0):
+        return 1.0
+    return binomial_tail(int(found), int(rows), (held + 1.0) / (reference_rows + 2.0))
 
 
 def allowance(quiet: Sequence[Quiet], width_hours: float, rows: float) -> float:

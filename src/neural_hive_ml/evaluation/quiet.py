@@ -110,7 +110,7 @@ def quiet_windows(hourly: HourlyCounts, total: Floats) -> list[QuietWindows]:
     """
     features = len(hourly.begin) - 1
     found: list[list[tuple[Quiet, Quiet | None, QuietShifts]]] = [[] for _ in range(features)]
-    if len(hourly.hours):
+    if features and len(hourly.hours):
         first, last = int(hourly.hours[0]), int(hourly.hours[-1]) + 1
         apart = _APART_HOURS if last - first >= 21 * 24 else 0
         for width in WIDTHS_HOURS:

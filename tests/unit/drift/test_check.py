@@ -235,3 +235,43 @@ def test_what_the_reference_itself_reached_in_a_day_is_no_drift() -> None:
         rows[:, 0] += by
         assert check_drift(known, rows, at, NAMES, window=window).drift_detected is drifted
         assert check_drift(profile(), rows, at, NAMES, window=window).drift_detected
+
+
+def by_the_day(days: int, first_ms: int, seed: int) -> Rows:
+    """A size whose level and a kind whose mix change from day to day."""
+    rng = np.random.default_rng(seed)
+    day = np.repeat(np.arange(days), 400)
+    at = np.sort(first_ms + day * DAY_MS + rng.integers(0, DAY_MS, len(day)))
+    kind = (rng.random(len(day)) < rng.uniform(0.05, 0.95, days)[day]).astype(float)
+    return np.column_stack([rng.normal(size=days)[day] + rng.normal(size=len(day)), kind]), at
+
+
+def test_what_was_hardly_ever_is_told_where_all_else_varies_from_day_to_day() -> None:
+    """Missing values of which there were none, and a value that five rows of 22,400 had."""
+    rows, at = by_the_day(WEEKS * 7, MONDAY - WEEKS * WEEK_MS, 71)
+    rows[::4_500, 1] = 5.0
+    known = Profile.from_document(build_profile(rows, NAMES, at))
+    window = (MONDAY, MONDAY + DAY_MS)
+    for seed in range(72, 76):
+        rows, at = by_the_day(1, MONDAY, seed)
+        assert check_drift(known, rows, at, NAMES, window=window).status is DriftStatus.OK
+        absent, frequent = rows.copy(), rows.copy()
+        absent[::10, 0] = np.nan
+        frequent[::20, 1] = 5.0
+        assert [f.name for f in check_drift(known, absent, at, NAMES, window=window).drifted] == ["size"]
+        assert [f.name for f in check_drift(known, frequent, at, NAMES, window=window).drifted] == ["kind"]
+
+
+def test_a_reference_of_a_handful_of_rows_is_no_answer() -> None:
+    """Five numbers are five values, and every other number would be a new one."""
+    rows, at = drawn(MONDAY - WEEK_MS, 168, 81)
+    few = Profile.from_document(build_profile(rows[:5], NAMES, at[:5]))
+    report = check_drift(few, *drawn(MONDAY, 24, 82), NAMES)
+    assert report.status is DriftStatus.INSUFFICIENT_DATA
+    assert "5 rows in the reference" in report.reasons[0]
+
+
+def test_a_reference_without_a_judged_column_is_no_answer() -> None:
+    rows, at = drawn(MONDAY - WEEK_MS, 168, 83)
+    nothing = Profile.from_document(build_profile(rows, ["hour_sin", "weekday_sin"], at))
+    assert check_drift(nothing, rows, at, NAMES).status is DriftStatus.INSUFFICIENT_DATA
