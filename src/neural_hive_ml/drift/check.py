@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from neural_hive_ml.clock import HOUR_MS
+from neural_hive_ml.clock import DAY_MS, HOUR_MS
 from neural_hive_ml.drift.feature import Distance, describe, distance
 from neural_hive_ml.drift.null import benjamini_hochberg
 from neural_hive_ml.drift.report import DriftReport, DriftStatus
@@ -23,6 +23,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 # Below this many rows a window says nothing (ml-evidence section 6: pool or skip below 200).
 LEAST_ROWS: Final = 200
+# A reference of fewer weeks than four hides how far weeks are apart.
+LEAST_REFERENCE_DAYS: Final = 28
 # Chance of an alarm in a check of unchanged data; the promise is 1 %, the rest is margin for what calibration
 # cannot know.
 FALSE_ALARM_RATE: Final = 0.003
@@ -59,6 +61,12 @@ def check_drift(
     elif not profile.features or len(missing) == len(profile.features):
         reasons.insert(0, "the reference profile holds no feature to compare with")
     else:
+        span_days = (profile.until_ms - profile.from_ms) / DAY_MS
+        if span_days < LEAST_REFERENCE_DAYS - 1:
+            reasons.append(
+                f"the reference spans {span_days:.0f} days: below {LEAST_REFERENCE_DAYS} nobody knows how far weeks differ, and "
+                "false alarms may be more than promised"
+            )
         found, unmatched = distances_to(profile, rows, at_ms, names, width_hours)
         if unmatched > 0.2:
             reasons.append(f"{unmatched:.0%} of the rows are of hours that the reference never saw")

@@ -52,9 +52,10 @@ def shift_tail(found: Floats, quiet: Sequence[QuietShifts], width_hours: float, 
     known = narrowest(quiet, width_hours)
     if known is None:
         return 1.0
-    # A few windows of this width say how far they spread, many of a narrower one how well that is known.
+    # A few windows of this width say how far they spread, many of a narrower one how well that is known. Where all are
+    # narrower than the window, nothing says what longer stretches have in common.
     told = known
-    if known.windows < ENOUGH_WINDOWS:
+    if known.windows < ENOUGH_WINDOWS and known.width_hours >= width_hours:
         told = next((q for q in reversed(quiet) if q.windows >= ENOUGH_WINDOWS), known)
     tails = []
     for direction, shift in enumerate(found.tolist()):

@@ -275,3 +275,12 @@ def test_a_reference_without_a_judged_column_is_no_answer() -> None:
     rows, at = drawn(MONDAY - WEEK_MS, 168, 83)
     nothing = Profile.from_document(build_profile(rows, ["hour_sin", "weekday_sin"], at))
     assert check_drift(nothing, rows, at, NAMES).status is DriftStatus.INSUFFICIENT_DATA
+
+
+def test_a_reference_of_three_weeks_is_judged_and_named_short() -> None:
+    rows, at = drawn(MONDAY - 3 * WEEK_MS, 3 * 168, 71)
+    known = Profile.from_document(build_profile(rows, NAMES, at))
+    report = check_drift(known, *drawn(MONDAY, 24, 72), NAMES, window=(MONDAY, MONDAY + DAY_MS))
+    assert report.status is DriftStatus.OK
+    assert any("spans 21 days" in reason for reason in report.reasons)
+    assert not any("spans" in reason for reason in check(*drawn(MONDAY, 24, 2)).reasons)
