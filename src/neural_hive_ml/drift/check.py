@@ -64,8 +64,8 @@ def check_drift(
         span_days = (profile.until_ms - profile.from_ms) / DAY_MS
         if span_days < LEAST_REFERENCE_DAYS - 1:
             reasons.append(
-                f"the reference spans {span_days:.0f} days: below {LEAST_REFERENCE_DAYS} nobody knows how far weeks differ, and "
-                "false alarms may be more than promised"
+                f"the reference spans {span_days:.0f} days: below {LEAST_REFERENCE_DAYS} it does not show how far weeks are "
+                "apart, and false alarms may be more than promised"
             )
         found, unmatched = distances_to(profile, rows, at_ms, names, width_hours)
         if unmatched > 0.2:
