@@ -17,6 +17,7 @@ ALIASES = {
     "pod": "pods", "po": "pods", "deploy": "deployment", "deployments": "deployment", "services": "service",
     "svc": "service", "cronjobs": "cronjob", "jobs": "job", "secrets": "secret", "configmaps": "configmap",
     "servicemonitors": "servicemonitor", "namespaces": "namespace", "hpa": "horizontalpodautoscaler",
+    "pvc": "persistentvolumeclaim",
     "poddisruptionbudgets": "poddisruptionbudget", "pdb": "poddisruptionbudget", "networkpolicies": "networkpolicy",
 }  # fmt: skip
 # Kinds that a cluster makes by itself.

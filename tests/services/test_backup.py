@@ -60,6 +60,7 @@ def test_taken_under_load_and_restored_elsewhere(
             answers = http.post("/api/v1/tickets/score/batch", content=batch_of(tickets[-50:])).json()["results"]
             writer = threading.Thread(target=write)
             writer.start()
+            wait_for(http, lambda _: len(written) >= 2)
             try:
                 assert run(hive_ml, ["backup", str(target), "--json"]) == 0
             finally:

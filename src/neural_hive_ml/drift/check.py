@@ -27,7 +27,7 @@ LEAST_ROWS: Final = 200
 LEAST_REFERENCE_DAYS: Final = 28
 # Chance of an alarm in a check of unchanged data; the promise is 1 %, the rest is margin for what calibration
 # cannot know.
-FALSE_ALARM_RATE: Final = 0.003
+FALSE_ALARM_RATE: Final = 0.001
 # A PSI below this is trivial whatever its p-value: a shift of about a tenth of a standard deviation.
 TRIVIAL_PSI: Final = 0.01
 

@@ -3,12 +3,12 @@ model's reference profile.
 """
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from neural_hive_ml.clock import HOUR_MS
-from neural_hive_ml.drift.check import FALSE_ALARM_RATE
 from neural_hive_ml.drift.load_answers import answer_features
 from neural_hive_ml.drift.load_feature import level_feature, shape_feature
 from neural_hive_ml.drift.null import benjamini_hochberg
@@ -19,6 +19,8 @@ from neural_hive_ml.scoring.load_replay import LoadReplay
 
 Floats = npt.NDArray[np.float64]
 LEAST_HOURS = 6
+# Chance of an alarm in a check of unchanged load: five figures are asked here, not dozens of clustered features.
+FALSE_ALARM_RATE: Final = 0.003
 
 
 def check_load(

@@ -143,7 +143,9 @@ def test_flights_twice_as_long_are_drift_and_seen_in_the_models_answers(
     assert "log_duration" in {f.name for f in report.drifted}
     told = {f.name: f for f in report.features}
     if family == "anomaly":
-        assert told["prediction"].drifted
+        # Its reference is the hold-out's fortnight, of which a few windows speak: far off, beyond doubt with others only.
+        assert told["prediction"].psi > 1.0
+        assert told["prediction"].p_value < 0.01
     else:
         residual = told["residual"]
         assert residual.reference is not None
