@@ -284,3 +284,11 @@ def test_a_reference_of_three_weeks_is_judged_and_named_short() -> None:
     assert report.status is DriftStatus.OK
     assert any("spans 21 days" in reason for reason in report.reasons)
     assert not any("spans" in reason for reason in check(*drawn(MONDAY, 24, 2)).reasons)
+
+
+def test_figures_are_plain_numbers_that_a_record_can_hold() -> None:
+    rows, at = drawn(MONDAY, 24, 81)
+    rows[::20, 1] = 9.0
+    report = check(rows, at)
+    figures = [report.drift_score, *(v for f in report.features for v in (f.p_value, f.psi, f.psi_raw))]
+    assert {type(figure) for figure in figures} == {float}
