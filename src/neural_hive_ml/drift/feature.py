@@ -78,8 +78,8 @@ def distance(
     # However much frequent values vary from window to window: of these quiet windows have hardly any.
     effect = max(effect, *np.where(np.array(rarity) < 1.0, parts[alone], 0.0).tolist())
     # Several looks at the same feature: the best of them counts as often (Bonferroni).
-    p_value = min(1.0, len(looks) * min(looks))
-    return Distance(feature, counts, expected, p_value, effect, raw, gap)
+    p_value = float(min(1.0, len(looks) * min(looks)))
+    return Distance(feature, counts, expected, p_value, float(effect), raw, gap)
 
 
 def describe(found: Distance, *, drifted: bool) -> FeatureDrift:
