@@ -36,7 +36,7 @@ def generated(count: int = 1_600, seed: int = 5) -> TicketColumns:
 def request(family: str, columns: TicketColumns, **changes: Any) -> TrainingRequest:
     """A request that all of the columns are known to."""
     until = int(columns.completed_at_ms.max()) + 1
-    return TrainingRequest(family, until, min_samples=500, threads=1, **changes)  # type: ignore[arg-type] - a family
+    return TrainingRequest(family, until, min_samples=500, threads=1, **changes)  # type: ignore[arg-type]  # a family
 
 
 @cache
@@ -54,16 +54,16 @@ def duration_candidate() -> Candidate:
 
 
 @cache
-def flights() -> tuple[Ticket, ...]:
-    """American Airlines' flights out of New York of the first forty days of 2013: 3,500 real tickets."""
-    return tuple(t for t in sample_tickets(until_ms=NEW_YEAR_2013_MS + 40 * DAY_MS) if t.owner == "AA")
+def flights(days: int = 40) -> tuple[Ticket, ...]:
+    """American Airlines' flights out of New York of the first days of 2013: 3,500 real tickets in forty."""
+    return tuple(t for t in sample_tickets(until_ms=NEW_YEAR_2013_MS + days * DAY_MS) if t.owner == "AA")
 
 
 @cache
-def timed_flights(changed_ms: int, factor: float = 1.0) -> tuple[Ticket, ...]:
+def timed_flights(changed_ms: int, factor: float = 1.0, days: int = 40) -> tuple[Ticket, ...]:
     """The same, each task taking its own time: `factor` times as long for those created since the change."""
     rng, own, out = np.random.default_rng(7), dict[str, float](), []
-    for t in flights():
+    for t in flights(days):
         if t.started_at is not None and t.completed_at is not None:
             took = own.setdefault(t.task_id, 60_000.0 * (1 + len(own) % 7)) * rng.normal(1.0, 0.02)
             spent = round(took * (factor if t.created_at >= changed_ms else 1.0))

@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 # Below this many rows a window says nothing (ml-evidence section 6: pool or skip below 200).
 LEAST_ROWS: Final = 200
-# A reference of fewer weeks than four hides how far weeks are apart.
+# A reference of fewer weeks than four hides how far weeks are apart; from first to last row four weeks are some less.
 LEAST_REFERENCE_DAYS: Final = 28
 # Chance of an alarm in a check of unchanged data; the promise is 1 %, the rest is margin for what calibration
 # cannot know.

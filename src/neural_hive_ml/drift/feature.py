@@ -27,6 +27,7 @@ from neural_hive_ml.evaluation.distances import (
     quantile_of,
 )
 from neural_hive_ml.evaluation.profile import FeatureProfile
+from neural_hive_ml.evaluation.quiet import QuietWindows
 
 Floats = npt.NDArray[np.float64]
 # Where a distance's null is extrapolated from a handful of quiet windows, windows unlike any of them come by now and
@@ -51,35 +52,45 @@ def distance(
     feature: FeatureProfile, counts: Floats, expected: Expectation, width_hours: float, rows: float
 ) -> Distance:
     """Measure one feature's bins [bins] against what the matched reference expects."""
-    statistic = hellinger(counts, expected.shares)
+    quiet, numeric = feature.quiet, feature.binning.kind == "numeric"
+    held = feature.counts.sum(axis=0).astype(np.float64)
     parts = psi_parts(counts, expected.shares)
     raw = float(parts.sum())
-    quiet, numeric = feature.quiet, feature.binning.kind == "numeric"
-    spared = allowance(quiet.hellinger, width_hours, rows) * expected.noise / rows
-    effect = max(raw - spared, 0.0)
-    known, of_gaps = nearest(quiet.hellinger, width_hours), nearest(quiet.ks, width_hours)
+    effect = max(raw - allowance(quiet.hellinger, width_hours, rows) * expected.noise / rows, 0.0)
     gap = kolmogorov_smirnov(counts, expected.shares, feature.binning.ordered) if numeric else None
-    looks = [hellinger_tail(statistic, expected, known, rows)]
-    if gap is not None:
-        looks.append(ks_tail(gap, expected, of_gaps, rows))
-    if known.windows < ENOUGH_WINDOWS and effect < MODERATE_PSI:
-        looks = [1.0] * len(looks)
-    if quiet.shifts:
-        ways = directions(feature.binning, feature.counts.sum(axis=0))
-        moved = shifts(ways, counts, expected.shares, float(counts.sum()), expected.effective_rows)
-        looks.append(shift_tail(moved, quiet.shifts, width_hours, rows))
-    held = feature.counts.sum(axis=0).astype(np.float64)
     # Of a number only what is missing is a value by itself; categories have their values and new ones too.
     alone = slice(-1, None) if numeric else slice(None)
-    rarity = [
-        novelty_tail(c, rows, h, held.sum(), known.rows) for c, h in zip(counts[alone], held[alone], strict=True)
-    ]
-    looks.append(min(1.0, len(rarity) * min(rarity)))
-    # However much frequent values vary from window to window: of these quiet windows have hardly any.
-    effect = max(effect, *np.where(np.array(rarity) < 1.0, parts[alone], 0.0).tolist())
+    usual_rows = nearest(quiet.hellinger, width_hours).rows
+    rarity = np.array([
+        novelty_tail(c, rows, h, held.sum(), usual_rows) for c, h in zip(counts[alone], held[alone], strict=True)
+    ])  # fmt: skip
+    looks = [*_by_distance(quiet, counts, expected, gap, effect, width_hours, rows), len(rarity) * rarity.min()]
+    if quiet.shifts:
+        ways = directions(feature.binning, held)
+        moved = shifts(ways, counts, expected.shares, float(counts.sum()), expected.effective_rows)
+        looks.append(shift_tail(moved, quiet.shifts, width_hours, rows))
     # Several looks at the same feature: the best of them counts as often (Bonferroni).
     p_value = float(min(1.0, len(looks) * min(looks)))
-    return Distance(feature, counts, expected, p_value, float(effect), raw, gap)
+    # However much frequent values vary from window to window: of rare ones quiet windows have hardly any.
+    effect = max(effect, float(np.where(rarity < 1.0, parts[alone], 0.0).max()))
+    return Distance(feature, counts, expected, p_value, effect, raw, gap)
+
+
+def _by_distance(
+    quiet: QuietWindows,
+    counts: Floats,
+    expected: Expectation,
+    gap: float | None,
+    effect: float,
+    width_hours: float,
+    rows: float,
+) -> list[float]:
+    """Return the chance of the Hellinger statistic and of the KS `gap`, where there is one."""
+    known = nearest(quiet.hellinger, width_hours)
+    looks = [hellinger_tail(hellinger(counts, expected.shares), expected, known, rows)]
+    if gap is not None:
+        looks.append(ks_tail(gap, expected, nearest(quiet.ks, width_hours), rows))
+    return looks if known.windows >= ENOUGH_WINDOWS or effect >= MODERATE_PSI else [1.0] * len(looks)
 
 
 def describe(found: Distance, *, drifted: bool) -> FeatureDrift:

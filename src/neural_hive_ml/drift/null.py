@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from neural_hive_ml.evaluation.chance import binomial_tail, chi2_tail, kolmogorov_tail, t_tail
-from neural_hive_ml.evaluation.directions import QuietShifts, narrowest
+from neural_hive_ml.evaluation.directions import QuietShifts
 from neural_hive_ml.evaluation.distances import KOLMOGOROV_SQUARED_MEAN, Expectation
-from neural_hive_ml.evaluation.quiet import Quiet
+from neural_hive_ml.evaluation.quiet import Quiet, narrowest
 
 Floats = npt.NDArray[np.float64]
 # What is assumed where the reference is too short to show any quiet window: clusters, and hardly any knowledge
 # of them.
 _UNKNOWN: Final = Quiet(
-    width_hours=1, windows=3, rows=1.0, mean=0.5, spread=0.8, largest=0.0, freedom=1.0, known=2.0
+    width_hours=1, windows=3, rows=1.0, mean=0.5, spread=0.8, largest=0.0, freedom=1.0, spread_freedom=2.0
 )
 # Rows and share of values hardly ever seen before from which on they are looked at, and the share that was hardly ever.
 _LEAST_NOVEL: Final = 10.0
@@ -85,7 +85,7 @@ def quiet_tail(ratio: float, known: Quiet, rows: float) -> float:
     if ratio <= known.largest * growth:
         return 1.0
     deviation = log(ratio) - known.mean - log(growth)
-    return t_tail(deviation / max(known.spread * sqrt(1.0 + 1.0 / known.windows), 1e-6), known.known)
+    return t_tail(deviation / max(known.spread * sqrt(1.0 + 1.0 / known.windows), 1e-6), known.spread_freedom)
 
 
 def _grown(quiet: QuietShifts, direction: int, rows: float) -> tuple[float, float]:
@@ -126,10 +126,8 @@ def allowance(quiet: Sequence[Quiet], width_hours: float, rows: float) -> float:
 
 
 def nearest(quiet: Sequence[Quiet], width_hours: float) -> Quiet:
-    """Return the narrowest measured width that is not narrower than the window, else the widest."""
-    if not quiet:
-        return _UNKNOWN
-    return next((q for q in quiet if q.width_hours >= width_hours), quiet[-1])
+    """Return the quiet windows that a window is judged by, or what is assumed where the reference shows none."""
+    return narrowest(quiet, width_hours) or _UNKNOWN
 
 
 def benjamini_hochberg(p_values: Floats, rate: float) -> npt.NDArray[np.bool_]:

@@ -152,8 +152,3 @@ def effective_freedom(values: Floats, groups: npt.NDArray[np.int64]) -> float:
     eigenvalues = (n / k * alike + 1.0 - alike, 1.0 - alike)
     effective = n**2 / (k * eigenvalues[0] ** 2 + (n - k) * eigenvalues[1] ** 2)
     return float(max(min(effective - 1.0, n - 1.0), k - 1.0))
-
-
-def narrowest(quiet: Sequence[QuietShifts], width_hours: float) -> QuietShifts | None:
-    """Return the narrowest measured width that is not narrower than the window, else the widest; None without any."""
-    return next((q for q in quiet if q.width_hours >= width_hours), quiet[-1] if quiet else None)

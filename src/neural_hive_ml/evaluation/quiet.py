@@ -10,7 +10,7 @@ wider where windows were few.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ _SMALLEST_RATIO: Final = 1e-3
 class Quiet:
     """Quiet windows of one width: `mean` and `spread` of the log ratio over `windows` windows of `rows` rows on
     average, the `largest` ratio among them, the mean degrees of `freedom` that independence would give, and how many
-    degrees of freedom `spread` has (`known`), windows of one week being alike."""
+    degrees of freedom `spread` has (`spread_freedom`), windows of one week being alike."""
 
     width_hours: int
     windows: int
@@ -46,7 +46,7 @@ class Quiet:
     spread: float
     largest: float
     freedom: float
-    known: float
+    spread_freedom: float
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> "Quiet":
@@ -55,7 +55,10 @@ class Quiet:
             return Quiet(**document)
         # As written until freedom was estimated: by weeks alone, six degrees at least.
         held = {name: value for name, value in document.items() if name != "weeks"}
-        return Quiet(**held, known=min(max(document["weeks"] - 1.0, 6.0), document["windows"] - 1.0))
+        return Quiet(**held, spread_freedom=min(max(document["weeks"] - 1.0, 6.0), document["windows"] - 1.0))
+
+
+AnyQuiet = TypeVar("AnyQuiet", Quiet, QuietShifts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +184,8 @@ def _summary(
         quiet(gaps) if max(gaps) > 0 else None,
         quiet_shifts(width, rows, np.array([m.shifts for m in found]), weeks, LEAST_WINDOWS),
     )
+
+
+def narrowest(quiet: Sequence[AnyQuiet], width_hours: float) -> AnyQuiet | None:
+    """Return the narrowest measured width that is not narrower than the window, else the widest; None without any."""
+    return next((q for q in quiet if q.width_hours >= width_hours), quiet[-1] if quiet else None)

@@ -1,8 +1,7 @@
 """What verifications found, on record: metrics, alerts and the doctor read it, since walking the chain takes long."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from neural_hive_ml.conventions import LEDGER_CHECKS, MAIN_CHAIN
 from neural_hive_ml.ledger.anchor import Head
@@ -39,12 +38,10 @@ def keep(ledger: Ledger, found: Verification, *, at_ms: int) -> None:
         ledger.heads.write(Head(found.chain, found.events, found.head))
 
 
-def last_checked(state: StateStore, chain: str = MAIN_CHAIN, *, standing: str = "") -> Checked | None:
-    """Return the newest verification on record, or the newest that found `standing`; None where there is none."""
-    where = {"chain": chain, **({"standing": standing} if standing else {})}
-    found = state.find(LEDGER_CHECKS, where=where, newest_first=True, limit=1)
-    return _read(found[0].at_ms, found[0].document) if found else None
-
-
-def _read(at_ms: int, document: Mapping[str, Any]) -> Checked:
-    return Checked(at_ms, str(document["standing"]), int(document["events"]), tuple(document["faults"]))
+def last_checked(state: StateStore, chain: str = MAIN_CHAIN) -> Checked | None:
+    """Return the newest verification on record; None where there is none."""
+    found = state.find(LEDGER_CHECKS, where={"chain": chain}, newest_first=True, limit=1)
+    if not found:
+        return None
+    held = found[0].document
+    return Checked(found[0].at_ms, str(held["standing"]), int(held["events"]), tuple(held["faults"]))

@@ -194,7 +194,7 @@ def test_a_profile_of_before_directions_were_measured_is_checked_by_distances_al
     for feature in document["features"]:
         del feature["shifts"]
         for quiet in (*feature["quiet"]["hellinger"], *feature["quiet"]["ks"]):
-            del quiet["known"]
+            del quiet["spread_freedom"]
             quiet["weeks"] = float(WEEKS)
     old = Profile.from_document(document)
     rows, at = drawn(MONDAY, 24, 5)

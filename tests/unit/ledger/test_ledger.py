@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from neural_hive_ml.conventions import LEDGER_CHECKS
 from neural_hive_ml.ledger.anchor import Head, HeadFile
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.ledger.checks import Checked, keep, last_checked
@@ -224,9 +225,9 @@ def test_what_was_found_is_on_record_and_anchors_what_others_appended(tmp_path: 
     # From now on cutting that decision shows; the anchor stays as the proof.
     change(tmp_path, "DELETE FROM records WHERE key IN (?, 'decisions:head')", key(7))
     keep(ledger, ledger.verify(), at_ms=NOW + 40)
-    broken, whole = last_checked(ledger.state), last_checked(ledger.state, standing="intact")
+    broken = last_checked(ledger.state)
     assert broken is not None
-    assert whole is not None
+    [whole] = ledger.state.find(LEDGER_CHECKS, where={"standing": "intact"})
     assert (broken.standing, broken.events, whole.at_ms) == ("broken", 6, NOW + 30)
     assert "cut off after event 6" in broken.faults[0]
     assert ledger.heads.read("decisions") == heads.read("decisions")
