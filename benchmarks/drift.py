@@ -46,8 +46,6 @@ WINDOWS = (
 )
 EVIDENTLY_WINDOWS = ((6, 2_000), (24, 260), (24, 2_000), (24, 20_000), (168, 14_000), (168, 100_000))
 PARTS = ("false_alarms", "real", "power", "speed")
-
-
 Window = Callable[[np.random.Generator], tuple[Floats, Ints, tuple[int, int]]]
 
 
