@@ -89,6 +89,8 @@ def test_one_job_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pyt
     [made] = (tmp_path / "backups").iterdir()
     monkeypatch.setenv("HIVE_DATA_DIR", str(tmp_path / "elsewhere"))
     assert run(hive_ml, ["restore", str(made)]) == 0
+    # Names have seconds: in the same folder the next backup of the same second would be refused before it begins.
+    monkeypatch.setenv("BACKUP_DIR", str(tmp_path / "other backups"))
     monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=100")
     assert run(hive_ml, ["upkeep", "run", "backup"]) == 4, "the job's own exit code"
 
