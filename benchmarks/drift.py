@@ -1,10 +1,11 @@
 """Drift: false alarms on unchanged seasonal data, power against known changes, speed; Evidently's preset beside it.
 
-    python -m benchmarks.drift [--replays 300] [--evidently 20] [--only false_alarms|real|power|speed] [--json FILE]
+    python -m benchmarks.drift [--replays 300] [--evidently 20] [--only false_alarms|restless|real|power|speed] [--json FILE]
 
 Data: 20 features (16 numbers, 4 categories) whose level and mix follow the hour of the day and the weekend, arrivals
-too, drawn anew for each replay; and real logs (the shipped one, those of HIVE_BENCH_DATA) whose weeks are shuffled, so
-that nothing but season is left, as they are and with changes put into a day. Shares have 95 % Clopper-Pearson intervals.
+too, drawn anew for each replay; the same with days and bursts of their own; and real logs (the shipped one, those of
+HIVE_BENCH_DATA) whose weeks are shuffled, so that nothing but season is left, as they are and with changes put into a
+day. Shares have 95 % Clopper-Pearson intervals.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from benchmarks.drift_data import (
 )
 from benchmarks.drift_evidently import COLUMNS, ROWS, alarms, race
 from benchmarks.drift_real import real
+from benchmarks.drift_restless import restless
 from benchmarks.drift_rows import Row, row, table_of
 from neural_hive_ml.clock import HOUR_MS
 from neural_hive_ml.drift.check import check_drift
@@ -45,7 +47,7 @@ WINDOWS = (
     *((168, rows) for rows in (260, 2_000, 14_000, 100_000)),
 )
 EVIDENTLY_WINDOWS = ((6, 2_000), (24, 260), (24, 2_000), (24, 20_000), (168, 14_000), (168, 100_000))
-PARTS = ("false_alarms", "real", "power", "speed")
+PARTS = ("false_alarms", "restless", "real", "power", "speed")
 Window = Callable[[np.random.Generator], tuple[Floats, Ints, tuple[int, int]]]
 
 
@@ -138,6 +140,8 @@ def main(arguments: list[str]) -> int:
     rows: list[Row] = []
     if "false_alarms" in parts:
         rows += false_alarms(profiles, given.replays, given.evidently)
+    if "restless" in parts:
+        rows += restless(given.replays)
     if "real" in parts:
         rows += real(given.replays)
     if "power" in parts:
