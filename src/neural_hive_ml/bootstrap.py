@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from neural_hive_ml.addresses import mask
-from neural_hive_ml.bootstrap_http import open_gate, open_keyring
+from neural_hive_ml.bootstrap_http import open_gate, open_keyring, open_spans
 from neural_hive_ml.cache.port import FeatureCache, Observe, unobserved
 from neural_hive_ml.clock import Clock, SystemClock
 from neural_hive_ml.conventions import CHALLENGER, CHAMPION, MODEL_TYPE_SETTINGS, Family
@@ -267,7 +267,7 @@ def guard_agents(settings: Settings) -> "GuardAgents":
     return GuardAgents(
         scoring,
         metrics,
-        open_gate(settings),
+        open_gate(settings, "guard-agents"),
         settings.number("HIVE_MODEL_REFRESH_SECONDS"),
         readers,
         () if broker is None else (broker.close,),
@@ -300,6 +300,7 @@ def console(settings: Settings, prometheus_url: str) -> "Console":
         cache(lambda: open_registry(settings)),
         SystemClock(),
         open_keyring(settings),
+        open_spans(settings, "console"),
     )
 
 

@@ -26,7 +26,7 @@ def approval(settings: Settings) -> "Approval":
     return Approval(
         VerdictDesk(state, open_ledger(settings, state), target),
         approval_metrics(aliases=settings.flag("HIVE_METRIC_ALIASES")),
-        open_gate(settings),
+        open_gate(settings, "approval-service"),
         SystemClock(),
         # Opened when a history is first asked for: verdicts are taken without it.
         cache(lambda: open_tickets(settings)),

@@ -73,7 +73,7 @@ def orchestrator(settings: Settings) -> "Orchestrator":
         durations,
         load,
         metrics,
-        open_gate(settings),
+        open_gate(settings, "orchestrator-dynamic"),
         settings.number("HIVE_MODEL_REFRESH_SECONDS"),
         (reader, keeper, notes, queue) if log is None else (reader, keeper, notes, queue, log),
         log,

@@ -9,6 +9,7 @@ import pytest
 
 HEAVY = (
     "sklearn", "pandas", "prophet", "evidently", "mlflow", "matplotlib", "optuna", "xgboost", "scipy", "pyarrow", "skops",
+    "opentelemetry",
     "neural_hive_ml.training", "neural_hive_ml.flow", "neural_hive_ml.retraining",
 )  # fmt: skip
 _TELL = "import json, sys; print(json.dumps(sorted(sys.modules)))"

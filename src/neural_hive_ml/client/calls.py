@@ -97,10 +97,11 @@ def problem_of(status: int, content: bytes, request_id: str) -> ApiProblem:
         return ApiProblem(
             status, "no problem document", content[:200].decode("utf-8", "replace"), request_id=request_id
         )
-    texts = {name: str(told.get(name) or "") for name in ("title", "detail", "field", "remedy", "request_id")}
+    names = ("title", "detail", "field", "remedy", "request_id", "trace_id")
+    texts = {name: str(told.get(name) or "") for name in names}
     return ApiProblem(
         status, texts["title"], texts["detail"], field=texts["field"], remedy=texts["remedy"],
-        request_id=texts["request_id"] or request_id,
+        request_id=texts["request_id"] or request_id, trace_id=texts["trace_id"],
     )  # fmt: skip
 
 

@@ -4,19 +4,22 @@ from neural_hive_ml.errors import HiveError
 
 
 class ApiProblem(HiveError):
-    """A service refused: HTTP `status`, `title`, the `field` at fault, and the `request_id` to look for in its log."""
+    """A service refused: HTTP `status`, `title`, the `field` at fault; `request_id` and `trace_id` find it in its log."""
 
     def __init__(
-        self, status: int, title: str, detail: str = "", *, field: str = "", remedy: str = "", request_id: str = ""
+        self,
+        status: int,
+        title: str,
+        detail: str = "",
+        *,
+        field: str = "",
+        remedy: str = "",
+        request_id: str = "",
+        trace_id: str = "",
     ) -> None:
         super().__init__(f"{status} {title}" + (f": {detail}" if detail else ""), remedy=remedy)
-        self.status, self.title, self.detail, self.field, self.request_id = (
-            status,
-            title,
-            detail,
-            field,
-            request_id,
-        )
+        self.status, self.title, self.detail, self.field = status, title, detail, field
+        self.request_id, self.trace_id = request_id, trace_id
 
 
 class Unreachable(HiveError):

@@ -1,7 +1,8 @@
 """Structured logs: one line an event, JSON in pods, pretty on a terminal, secrets and payloads redacted.
 
 Events are named `room.thing_happened` (``serving.model_swapped``); what a person must read goes into `message`.
-Logs of libraries (uvicorn, mlflow) run through the same formatter.
+Logs of libraries (uvicorn, mlflow) run through the same formatter. Lines written while a request or a message is handled
+have its ids (`observability.tracing`).
 """
 
 import logging
@@ -15,6 +16,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.observability.redaction import masked, redacted
+from neural_hive_ml.observability.tracing import line_fields
 
 Format = Literal["auto", "json", "pretty"]
 # Libraries that tell every request at INFO; our services count requests instead.
@@ -39,7 +41,7 @@ def setup_logs(
     out = stream or sys.stderr
     pretty = log_format == "pretty" or (log_format == "auto" and out.isatty())
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _tell_about,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _Service(service),
@@ -80,6 +82,15 @@ class _Service:
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event.setdefault("service", self._name)
         return event
+
+
+def _tell_about(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add what the line is about: the ids of the request or message in hand."""
+    fields = line_fields.get()
+    if fields is not None:
+        for name, text in fields().items():
+            event.setdefault(name, text)
+    return event
 
 
 def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

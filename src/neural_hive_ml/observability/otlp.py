@@ -1,67 +1,71 @@
-"""Spans over OTLP/HTTP with OpenTelemetry (extra `otel`), carrying the same ids as the logs."""
+"""Spans to a collector, OTLP over HTTP (extra `otel`): in batches, by a background thread, under the ids of the logs.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+Whoever imports this needs the extra; `bootstrap_http.open_spans` does so when a collector is configured.
+"""
 
-from neural_hive_ml.errors import UsageError
-from neural_hive_ml.observability.tracing import Span, Trace
+import threading
+from dataclasses import dataclass
+from typing import Final
 
-_current: ContextVar[Trace | None] = ContextVar("current_trace", default=None)
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from neural_hive_ml.observability.tracing import Span
+
+# How long a batch may take to arrive, and all that is left at a stop.
+SEND_SECONDS: Final = 2.0
+CLOSE_SECONDS: Final = 3.0
+_SCOPE: Final = InstrumentationScope("neural_hive_ml")
+_SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
+_FAILED: Final = Status(StatusCode.ERROR)
+_UNSET: Final = Status(StatusCode.UNSET)
 
 
-def otlp_recorder(service: str, endpoint: str) -> Span:
-    """Return a context manager that records one span: ``with record("serving.score", trace): ...``.
+@dataclass(frozen=True, slots=True)
+class OtlpSpans:
+    """See `tracing.Spans`. Spans end before they come here, so no tracer is needed: their ids are those of the logs."""
 
-    Spans are sent in batches by a background thread; an endpoint that is down costs spans, never requests.
+    processor: SpanProcessor
+    resource: Resource
 
-    Raises
-    ------
-    UsageError
-        When the `otel` extra is not installed.
-    """
-    try:
-        from opentelemetry import trace as api
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-        from opentelemetry.sdk.trace.id_generator import IdGenerator
-    except ImportError as error:
-        raise UsageError(
-            f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed: {error}",
-            remedy="pip install 'neural-hive-ml[otel]' or unset the variable",
-        ) from error
+    @staticmethod
+    def to(service: str, endpoint: str) -> "OtlpSpans":
+        """Send a service's spans to a collector, ``http://collector:4318``.
 
-    class OurIds(IdGenerator):
-        def generate_trace_id(self) -> int:
-            trace = _current.get()
-            return int(trace.trace_id, 16) if trace else api.INVALID_TRACE_ID
+        OpenTelemetry's own variables for headers, certificates, compression and batches hold. A collector that is down
+        costs spans and a line in the log, never requests.
+        """
+        exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=SEND_SECONDS)
+        return OtlpSpans(BatchSpanProcessor(exporter), Resource.create({"service.name": service}))
 
-        def generate_span_id(self) -> int:
-            trace = _current.get()
-            return int(trace.span_id, 16) if trace else api.INVALID_SPAN_ID
-
-    provider = TracerProvider(resource=Resource.create({"service.name": service}), id_generator=OurIds())
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=2)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    tracer = provider.get_tracer(service)
-
-    @contextmanager
-    def record(name: str, trace: Trace) -> Iterator[None]:
+    def record(self, span: Span) -> None:
+        """Put a span into the queue, unless its trace is not sampled; when the queue is full the oldest is dropped."""
+        trace = span.trace
         if not trace.sampled:
-            yield
             return
-        parent = None
-        if trace.parent_id:
-            flags = api.TraceFlags(api.TraceFlags.SAMPLED)
-            above = api.SpanContext(int(trace.trace_id, 16), int(trace.parent_id, 16), True, flags)
-            parent = api.set_span_in_context(api.NonRecordingSpan(above))
-        token = _current.set(trace)
-        try:
-            with tracer.start_as_current_span(name, context=parent):
-                yield
-        finally:
-            _current.reset(token)
+        trace_id = int(trace.trace_id, 16)
+        above = SpanContext(trace_id, int(trace.parent_id, 16), True, _SAMPLED) if trace.parent_id else None
+        self.processor.on_end(
+            ReadableSpan(
+                span.name,
+                SpanContext(trace_id, int(trace.span_id, 16), False, _SAMPLED),
+                above,
+                self.resource,
+                span.attributes,
+                kind=SpanKind.SERVER,
+                status=_FAILED if span.failed else _UNSET,
+                start_time=span.began_ns,
+                end_time=span.ended_ns,
+                instrumentation_scope=_SCOPE,
+            )
+        )
 
-    return record
+    def close(self) -> None:
+        """Send what is left. A collector that does not answer is not waited for longer than `CLOSE_SECONDS`."""
+        last = threading.Thread(target=self.processor.shutdown, name="last-spans", daemon=True)
+        last.start()
+        last.join(CLOSE_SECONDS)

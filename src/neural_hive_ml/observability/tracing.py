@@ -1,71 +1,92 @@
-"""Trace ids: W3C `traceparent` in and out, bound to every log line; spans go to OpenTelemetry where configured.
-
-Without the `otel` extra, or without OTEL_EXPORTER_OTLP_ENDPOINT, ids still flow through logs and calls.
-"""
+"""Where we are in a trace: W3C `traceparent` taken in, and ids on every log line about it. Spans are sent by `otlp`."""
 
 import re
-import secrets
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
-import structlog
+import msgspec
 
-_TRACEPARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$")
-_LONGEST_HEADER: Final = 55
+# W3C Trace Context, level 1: version, trace, span, flags; ff is no version, ids of zeros are none.
+_TRACEPARENT: Final = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]([0-9a-f])(?:-.*)?"
+)
+_LENGTH: Final = 55
+_LONGEST: Final = 512
+_ODD: Final = frozenset("13579bdf")
+# Random hex digits that a new trace needs: 32 of the trace, 16 of its first span.
+TRACE_DIGITS: Final = 48
 
-Span = Callable[[str, "Trace"], AbstractContextManager[None]]
+Fields = Callable[[], Mapping[str, str]]
+# What the lines written now are about: set around a request or a message, asked only when a line is written. What is awaited
+# or run in a thread of the pool has it too.
+line_fields: ContextVar[Fields | None] = ContextVar("line_fields", default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """Where we are in a trace: ids in lower-case hex, of 32 and 16 digits."""
+class Trace(msgspec.Struct, frozen=True):
+    """Where we are in a trace: ids in lower-case hex, of 32 and 16 digits; `parent_id` is the caller's span, if any.
+
+    Made for every request: a struct costs a seventh of a frozen dataclass.
+    """
 
     trace_id: str
     span_id: str
     parent_id: str = ""
     sampled: bool = True
 
-    @property
-    def traceparent(self) -> str:
-        """The header that hands this trace on.
 
-        >>> Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331").traceparent
-        '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
-        """
-        return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of work that ended: from when to when (UTC epoch nanoseconds), what it was, whether it failed.
 
-
-def continue_trace(traceparent: str | None, *, random_hex: Callable[[int], str] = secrets.token_hex) -> Trace:
-    """Continue the caller's trace with a new span, or begin one when the header is missing or malformed."""
-    header = (traceparent or "").strip().lower()
-    found = _TRACEPARENT.match(header) if len(header) == _LONGEST_HEADER else None
-    if found is None or not found[1].strip("0") or not found[2].strip("0"):
-        return Trace(random_hex(16), random_hex(8))
-    return Trace(found[1], random_hex(8), parent_id=found[2], sampled=bool(int(found[3], 16) & 1))
-
-
-@contextmanager
-def traced(trace: Trace, **more: str) -> Iterator[None]:
-    """Bind a trace's ids (and more fields, such as a request id) to every log line written inside."""
-    tokens = structlog.contextvars.bind_contextvars(trace_id=trace.trace_id, span_id=trace.span_id, **more)
-    try:
-        yield
-    finally:
-        structlog.contextvars.reset_contextvars(**tokens)
-
-
-def span_recorder(service: str, endpoint: str) -> Span | None:
-    """Return a recorder of spans that sends them to an OTLP/HTTP endpoint, or None when `endpoint` is empty.
-
-    Raises
-    ------
-    UsageError
-        When an endpoint is given but the `otel` extra is not installed.
+    Its name and attributes are of a closed kind: no payload, no text of a caller.
     """
-    if not endpoint:
-        return None
-    from neural_hive_ml.observability.otlp import otlp_recorder
 
-    return otlp_recorder(service, endpoint)
+    name: str
+    trace: Trace
+    began_ns: int
+    ended_ns: int
+    attributes: Mapping[str, str | int] = field(default_factory=dict)
+    failed: bool = False
+
+
+class Spans(Protocol):
+    """Where spans go."""
+
+    def record(self, span: Span) -> None:
+        """Take a span; it is sent later, or lost, or not sampled. Never waits, never raises."""
+        ...
+
+    def close(self) -> None:
+        """Send what is left, within a few seconds, and take no more."""
+        ...
+
+
+def parent_of(traceparent: str) -> Trace | None:
+    """Return the caller's span that a `traceparent` names, None when it is malformed.
+
+    >>> parent_of("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
+    Trace(trace_id='0af7651916cd43dd8448eb211c80319c', span_id='b7ad6b7169203331', parent_id='', sampled=False)
+    """
+    found = _parsed(traceparent)
+    return None if found is None else Trace(found[1], found[2], sampled=found[3] in _ODD)
+
+
+def continue_trace(traceparent: str, chance: str) -> Trace:
+    """Continue the caller's trace with a span of our own, or begin one when the header is empty or malformed.
+
+    `chance` are at least `TRACE_DIGITS` random hex digits. What begins here is sampled.
+    """
+    found = _parsed(traceparent) if traceparent else None
+    if found is None:
+        return Trace(chance[:32], chance[32:TRACE_DIGITS])
+    trace_id, parent_id, flags = found.groups()
+    return Trace(trace_id, chance[32:TRACE_DIGITS], parent_id, flags in _ODD)
+
+
+def _parsed(traceparent: str) -> "re.Match[str] | None":
+    # Later versions may say more behind the flags; the first may not.
+    if len(traceparent) != _LENGTH and (len(traceparent) > _LONGEST or traceparent.startswith("00")):
+        return None
+    return _TRACEPARENT.fullmatch(traceparent)

@@ -10,14 +10,17 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, Protocol, TypeVar
 
 import structlog
 
 from neural_hive_ml.clock import Clock
 from neural_hive_ml.errors import Conflict, HiveError, StoreUnavailable
+from neural_hive_ml.observability.tracing import line_fields
 from neural_hive_ml.streams.dead_letters import bury
 from neural_hive_ml.streams.in_hand import InHand
+from neural_hive_ml.streams.message_trace import fields_of
 from neural_hive_ml.streams.port import Broker, Consumer, Message
 
 Outcome = Literal["done", "dead"]
@@ -171,7 +174,11 @@ class StreamWorker:
         return True
 
     async def _done(self, message: Message) -> bool:
-        outcome = await self._do(message)
+        about = line_fields.set(partial(fields_of, message))
+        try:
+            outcome = await self._do(message)
+        finally:
+            line_fields.reset(about)
         if outcome is not None:
             self.observe(outcome)
             self._open.append(message)

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import secrets
 
 import pytest
 import structlog
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.observability.logs import setup_logs
 from neural_hive_ml.observability.redaction import LONGEST_TEXT, masked, redacted
-from neural_hive_ml.observability.tracing import Trace, continue_trace, traced
+from neural_hive_ml.observability.tracing import continue_trace, line_fields, parent_of
 
 
 @pytest.fixture
@@ -27,12 +28,22 @@ def lines():
     structlog.reset_defaults()
 
 
-def test_a_line_has_event_level_time_service_and_trace(lines):
-    trace = continue_trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-    with traced(trace, request_id="r1"):
-        structlog.get_logger().warning("serving.model_refused", model_name="load-predictor-60m")
+def test_a_line_has_event_level_time_service_and_what_it_is_about(lines):
+    asked = []
+
+    def about():
+        asked.append(1)
+        return {"trace_id": "0af7651916cd43dd8448eb211c80319c", "request_id": "r1", "event": "never this"}
+
+    token = line_fields.set(about)
+    structlog.get_logger().debug("serving.not_written")
+    assert not asked  # a line that is not written costs nothing
+    structlog.get_logger().warning("serving.model_refused", model_name="load-predictor-60m")
+    logging.getLogger("pymongo").warning("a library's line")
+    line_fields.reset(token)
     structlog.get_logger().info("serving.started")
-    first, second = lines()
+    first, library, second = lines()
+    assert library["trace_id"] == first["trace_id"]
     assert first["event"] == "serving.model_refused"
     assert first["level"] == "warning"
     assert first["service"] == "guard-agents"
@@ -92,16 +103,47 @@ def test_long_texts_are_cut_and_say_so():
     assert len(masked("a" * 5000)) < LONGEST_TEXT + 40
 
 
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+
+
 def test_a_trace_is_continued_and_a_malformed_one_is_begun_anew():
-    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
-    trace = continue_trace(parent)
-    assert (trace.trace_id, trace.parent_id, trace.sampled) == (parent[3:35], parent[36:52], False)
-    assert trace.span_id != parent[36:52]
-    for bad in (None, "", "nonsense", "00-" + "0" * 32 + "-b7ad6b7169203331-01", parent + "-x" * 500):
-        begun = continue_trace(bad)
-        assert begun.parent_id == ""
-        assert len(begun.trace_id) == 32
-    assert continue_trace(Trace("ab" * 16, "cd" * 8).traceparent).trace_id == "ab" * 16
+    chance = secrets.token_hex(24)
+    trace = continue_trace(PARENT, chance)
+    assert (trace.trace_id, trace.parent_id, trace.sampled) == (PARENT[3:35], PARENT[36:52], False)
+    assert trace.span_id == chance[32:]
+    for bad in ("", "nonsense", "00-" + "0" * 32 + "-b7ad6b7169203331-01", PARENT + "-x" * 500, PARENT.upper()):
+        begun = continue_trace(bad, chance)
+        assert (begun.trace_id, begun.span_id, begun.parent_id, begun.sampled) == (
+            chance[:32],
+            chance[32:],
+            "",
+            True,
+        )
+
+
+@given(
+    st.one_of(
+        st.from_regex(r"(00|01|cc|ff)-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[a-z]{0,3})?", fullmatch=True),
+        st.from_regex(
+            r"0[0-9a-fA-F]-(0{32}|[0-9a-g]{31,33})-(0{16}|[0-9a-f]{15,17})-[0-9a-f]{1,3}", fullmatch=True
+        ),
+        st.text(max_size=60),
+        st.builds(lambda at, sign: PARENT[:at] + sign + PARENT[at + 1 :], st.integers(0, 54), st.characters()),
+    )
+)
+def test_a_traceparent_is_read_as_opentelemetry_reads_it(header):
+    from opentelemetry.trace import INVALID_SPAN_CONTEXT, get_current_span
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    header = header.strip()  # a server hands headers on without the blanks around them
+    read = TraceContextTextMapPropagator().extract({"traceparent": header})
+    theirs = get_current_span(read).get_span_context()
+    ours = parent_of(header)
+    if ours is None:
+        assert theirs == INVALID_SPAN_CONTEXT
+    else:
+        told = (int(ours.trace_id, 16), int(ours.span_id, 16), ours.sampled)
+        assert told == (theirs.trace_id, theirs.span_id, theirs.trace_flags.sampled)
 
 
 @pytest.mark.parametrize("password", ["p@ss", "pa/ss", "p@ss/w@rd", "a?b", "a#b", "pa[ss"])

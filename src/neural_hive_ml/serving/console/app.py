@@ -7,8 +7,6 @@ from typing import Any, Final
 import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,12 +15,13 @@ from neural_hive_ml.clock import Clock
 from neural_hive_ml.dashboards.panel import Dashboard, Panel, resolved
 from neural_hive_ml.errors import HiveError
 from neural_hive_ml.ledger.chain import Ledger
+from neural_hive_ml.observability.tracing import Spans
 from neural_hive_ml.registry.port import Registry
 from neural_hive_ml.serving.console import stores
 from neural_hive_ml.serving.console.panels import INSTANT, SPANS, drawn, page, window_of
 from neural_hive_ml.serving.http.auth import Keyring
 from neural_hive_ml.serving.http.problem import Problem
-from neural_hive_ml.serving.http.shell import Shell, on_hive_error, on_http_exception, on_problem
+from neural_hive_ml.serving.http.shell import shelled
 from neural_hive_ml.serving.http.static_file import static_file
 from neural_hive_ml.slo.prometheus import Prometheus
 from neural_hive_ml.slo.spec import Objectives
@@ -51,6 +50,7 @@ class Console:
     registry: Callable[[], Registry]
     clock: Clock
     keyring: Keyring
+    spans: Spans | None = None
 
     def app(self) -> Starlette:
         """Return the ASGI app."""
@@ -63,11 +63,7 @@ class Console:
             Route("/api/v1/console/stores", self.overview),
             Route("/api/v1/console/{uid}/{number:int}", self.panel),
         ]
-        return Starlette(
-            routes=routes,
-            middleware=[Middleware(Shell)],
-            exception_handlers={Problem: on_problem, HiveError: on_hive_error, HTTPException: on_http_exception},
-        )
+        return shelled(routes, self.spans)
 
     async def liveness(self, _: Request) -> Response:
         """The process answers; it needs nothing else to be ready."""

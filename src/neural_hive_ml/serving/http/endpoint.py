@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from neural_hive_ml.observability.tracing import Spans
 from neural_hive_ml.serving.http.answers import Handler, RequestMetrics, counted
 from neural_hive_ml.serving.http.auth import Caller, Keyring, Role
 from neural_hive_ml.serving.http.problem import Problem
@@ -67,13 +68,15 @@ class Endpoint:
 class Gate:
     """What a request passes before its handler: its key, the rate of that key, and how long it may take.
 
-    `operations_apart`: health and metrics are answered on a port of their own, not here.
+    `operations_apart`: health and metrics are answered on a port of their own, not here. `spans`: where each request goes
+    as a span, None: nowhere.
     """
 
     keyring: Keyring
     rate: RateLimit | None = None
     request_seconds: float = REQUEST_SECONDS
     operations_apart: bool = False
+    spans: Spans | None = None
 
     def admit(self, request: Request, role: Role | Literal["any"]) -> Caller:
         """Return who calls. Raises `Problem` 401, 403 or 429."""

@@ -22,7 +22,7 @@ _PROBLEMS: Final = {
     415: "the body is no JSON",
     422: "the body is JSON, but not what the route takes; `field` says where",
     429: "the key calls more often than it may; Retry-After says when to come again",
-    500: "a fault of the service, logged under the request's id",
+    500: "a fault of the service, logged under the answer's ids",
     503: "what the answer needs does not answer, or not in time",
 }
 _PROBLEM_CONTENT: Final = {PROBLEM_JSON: {"schema": {"$ref": _REF.format(name="ProblemDocument")}}}
@@ -38,6 +38,7 @@ class ProblemDocument(msgspec.Struct, frozen=True):
     field: str = ""
     remedy: str = ""
     request_id: str = ""
+    trace_id: str = ""
 
 
 def document_of(title: str, description: str, version: str, endpoints: Sequence[Endpoint]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Errors as problem+json (RFC 9457): what is wrong, in which field, what to do."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
 
 from neural_hive_ml.errors import (
@@ -37,8 +37,8 @@ class Problem(Exception):
         self.status, self.title, self.detail, self.field, self.remedy = status, title, detail, field, remedy
         self.headers = dict(headers or {})
 
-    def response(self, request_id: str = "") -> Response:
-        """Render the problem."""
+    def response(self, scope: Mapping[str, Any]) -> Response:
+        """Render the problem, under the ids that the shell gave the request."""
         body = {
             "type": "about:blank",
             "title": self.title,
@@ -46,7 +46,8 @@ class Problem(Exception):
             "detail": self.detail,
             "field": self.field,
             "remedy": self.remedy,
-            "request_id": request_id,
+            "request_id": scope.get("request_id", ""),
+            "trace_id": scope.get("trace_id", ""),
         }
         content = msgspec.json.encode({k: v for k, v in body.items() if v not in {""}})
         return Response(content, self.status, media_type=PROBLEM_JSON, headers=self.headers)
@@ -68,8 +69,3 @@ def problem_of(error: HiveError) -> Problem:
             return Problem(503, "A dependency does not answer", error.what, remedy=error.remedy)
         case _:
             return Problem(500, "The request failed", error.what, remedy=error.remedy)
-
-
-def request_id_of(request: Request) -> str:
-    """Return the id that the shell gave the request."""
-    return str(request.scope.get("request_id", ""))
