@@ -227,7 +227,10 @@ TABLE: Final[tuple[Setting, ...]] = (
         "Prometheus that slo status and the console read",
     ),
     Setting(
-        "OTEL_EXPORTER_OTLP_ENDPOINT", "", None, "OpenTelemetry collector (OTLP over HTTP); needs the otel extra"
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        None,
+        "OpenTelemetry collector (OTLP over HTTP) that gets the services' requests as spans; needs the otel extra",
     ),
     Setting("HIVE_LOG_LEVEL", "INFO", None, "lowest level logged"),
     Setting("HIVE_LOG_FORMAT", "auto", "json", "auto (pretty on a terminal), json, or pretty"),
