@@ -27,7 +27,7 @@ def _days(days: int, rng: np.random.Generator) -> Floats:
 
 
 def _bursts(days: int, rng: np.random.Generator) -> Floats:
-    """Three of a hundred days of each number are off by one standard deviation on average: of some number, two of five days."""
+    """Three of a hundred days of each number are off, by one standard deviation on average: of some number, two of five."""
     return (rng.random((days, NUMBERS)) < 0.03) * rng.exponential(1.0, size=(days, NUMBERS))
 
 
