@@ -29,7 +29,7 @@ from tests.support.served import publish
 from tests.support.trained import anomaly_candidate
 
 from benchmarks.http_load import resident_mib
-from neural_hive_ml.bootstrap import guard_agents
+from neural_hive_ml.bootstrap_guard_agents import guard_agents
 from neural_hive_ml.settings import load_settings
 from neural_hive_ml.tickets.decode import decode_ticket
 from neural_hive_ml.tickets.encode import encode_ticket

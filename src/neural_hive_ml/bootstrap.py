@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from neural_hive_ml.addresses import mask
-from neural_hive_ml.bootstrap_http import open_gate, open_keyring, open_spans
 from neural_hive_ml.cache.port import FeatureCache, Observe, unobserved
 from neural_hive_ml.clock import Clock, SystemClock
 from neural_hive_ml.conventions import CHALLENGER, CHAMPION, MODEL_TYPE_SETTINGS, Family
@@ -25,10 +24,7 @@ if TYPE_CHECKING:
     from neural_hive_ml.flow import Workspace
     from neural_hive_ml.observability.metrics import PredictingMetrics
     from neural_hive_ml.registry.sign import VerifyKey
-    from neural_hive_ml.serving.console.app import Console
-    from neural_hive_ml.serving.guard_agents.app import GuardAgents
     from neural_hive_ml.serving.prediction_log import PredictionLog
-    from neural_hive_ml.serving.service import Background
     from neural_hive_ml.serving.slot import ModelSlot
     from neural_hive_ml.tickets.clickhouse import ClickHouseTicketStore
 
@@ -222,86 +218,6 @@ def prediction_log(settings: Settings, metrics: "PredictingMetrics", clock: Cloc
     if not settings.flag("PREDICTION_LOG"):
         return None
     return PredictionLog(lambda: open_state(settings), metrics, clock, settings.number("PREDICTION_LOG_DAYS"))
-
-
-def guard_agents(settings: Settings) -> "GuardAgents":
-    """Wire the guard-agents service; imports no trainer and no mlflow."""
-    from neural_hive_ml.bootstrap_events import event_desk, event_readers
-    from neural_hive_ml.bootstrap_streams import open_broker, open_hands, ticket_readers
-    from neural_hive_ml.observability.derived import StateDerivedCollector
-    from neural_hive_ml.observability.metrics import guard_agents_metrics
-    from neural_hive_ml.serving.guard_agents.app import GuardAgents
-    from neural_hive_ml.serving.guard_agents.records import VerdictLog, count_reviews
-    from neural_hive_ml.serving.guard_agents.rows import CachedRows
-    from neural_hive_ml.serving.guard_agents.scoring import TicketScoring
-    from neural_hive_ml.serving.guard_agents.shadow import TicketShadow
-    from neural_hive_ml.serving.guard_agents.ticket_stream import in_turn
-    from neural_hive_ml.serving.shadow import Shadow, ShadowQueue
-    from neural_hive_ml.serving.statistics_source import LiveStatistics
-
-    clock = SystemClock()
-    metrics = guard_agents_metrics(
-        StateDerivedCollector(open_state(settings)), aliases=settings.flag("HIVE_METRIC_ALIASES")
-    )
-    slot = family_slot(settings, "anomaly", clock)
-    rows = None
-    if settings.flag("FEATURE_CACHE"):
-        rows = CachedRows(open_feature_cache(settings, lambda result: metrics.cache.inc("features", result)))
-    log = prediction_log(settings, metrics, clock)
-    queue = ShadowQueue(metrics)
-    shadow = Shadow(challenger_slot(settings, slot, clock), queue, log)
-    beside = TicketShadow(shadow, clock, settings.number("REVIEW_AUDIT_SHARE"))
-    scoring = TicketScoring(slot, LiveStatistics(), clock, rows, beside)
-    verdicts = None
-    if log is not None:
-        log.written = count_reviews(metrics)
-        verdicts = VerdictLog(log, settings.number("REVIEW_AUDIT_SHARE"))
-    broker = open_broker(settings)
-    desk = event_desk(settings, scoring, metrics, verdicts)
-    sink = desk.results.of_tickets if verdicts is None else in_turn(verdicts.sink, desk.results.of_tickets)
-    readers: tuple[Background, ...] = (queue, desk.results) if log is None else (queue, desk.results, log)
-    if broker is not None:
-        hands = open_hands(settings)
-        readers += ticket_readers(settings, broker, scoring, metrics, lambda: open_state(settings), sink, hands)
-        readers += event_readers(settings, broker, desk, hands)
-    return GuardAgents(
-        scoring,
-        metrics,
-        open_gate(settings, "guard-agents"),
-        settings.number("HIVE_MODEL_REFRESH_SECONDS"),
-        readers,
-        () if broker is None else (broker.close,),
-        verdicts,
-        (shadow.slot,),
-        desk,
-    )
-
-
-def console(settings: Settings, prometheus_url: str) -> "Console":
-    """Wire the console. It opens the registry when first asked: mlflow takes seconds to load."""
-    from functools import cache
-
-    import httpx
-
-    from neural_hive_ml.dashboards.files import dashboards
-    from neural_hive_ml.serving.console.app import Console
-    from neural_hive_ml.slo.prometheus import Prometheus
-    from neural_hive_ml.slo.spec import load_objectives
-
-    objectives = load_objectives()
-    state = open_state(settings)
-    client = httpx.Client(timeout=settings.number("STORE_TIMEOUT_SECONDS"))
-    return Console(
-        dashboards(objectives),
-        objectives,
-        Prometheus(prometheus_url, client),
-        state,
-        open_ledger(settings, state),
-        cache(lambda: open_registry(settings)),
-        SystemClock(),
-        open_keyring(settings),
-        open_spans(settings, "console"),
-    )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from neural_hive_ml.bootstrap import open_state
 from neural_hive_ml.bootstrap_streams import ConsumedStream, consumed_streams, watched_worker
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.errors import UsageError
@@ -26,7 +27,6 @@ def event_desk(
     settings: Settings, scoring: "TicketScoring", metrics: "GuardAgentsMetrics", log: "VerdictLog | None"
 ) -> "EventDesk":
     """Wire the detector and its results. Raises `UsageError` for a rules file that cannot be read."""
-    from neural_hive_ml.bootstrap import open_state
     from neural_hive_ml.serving.guard_agents.event_desk import EventDesk
     from neural_hive_ml.serving.guard_agents.threat_results import ThreatResults
     from neural_hive_ml.serving.guard_agents.threat_rules import load_rules

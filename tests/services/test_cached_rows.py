@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from tests.services.test_ticket_stream import folder, later_tickets
 from tests.support.mlflow_server import closed_port
 
-from neural_hive_ml.bootstrap import guard_agents
+from neural_hive_ml.bootstrap_guard_agents import guard_agents
 from neural_hive_ml.settings import load_settings
 from neural_hive_ml.tickets.encode import encode_ticket
 from neural_hive_ml.tickets.ticket import Ticket

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.services.test_ticket_stream import folder, later_tickets, service_with_model
 
-from neural_hive_ml.bootstrap import guard_agents
+from neural_hive_ml.bootstrap_guard_agents import guard_agents
 from neural_hive_ml.errors import RegistryUnavailable
 from neural_hive_ml.registry.port import Published
 from neural_hive_ml.serving.guard_agents.app import GuardAgents

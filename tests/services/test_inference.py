@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from tests.services.test_ticket_stream import folder
 from tests.support.trained import anomaly_candidate
 
-from neural_hive_ml.bootstrap import guard_agents
+from neural_hive_ml.bootstrap_guard_agents import guard_agents
 from neural_hive_ml.features.spec import COLUMN_COUNT
 from neural_hive_ml.scoring.anomaly import AnomalyScorer
 from neural_hive_ml.settings import load_settings

@@ -16,7 +16,7 @@ from tests.support.memory import assert_same_memory
 from tests.support.served import publish, served
 from tests.support.trained import anomaly_candidate, generated_tickets
 
-from neural_hive_ml.bootstrap import guard_agents
+from neural_hive_ml.bootstrap_guard_agents import guard_agents
 from neural_hive_ml.cli.app import hive_ml, run
 from neural_hive_ml.diagnosis import Check
 from neural_hive_ml.diagnosis.streams import check_streams

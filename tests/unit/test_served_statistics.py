@@ -11,7 +11,7 @@ from tests.support.served import publish
 from tests.support.trained import anomaly_candidate, generated_tickets
 from tests.unit.test_serving_imports import HEAVY, modules_after
 
-from neural_hive_ml.bootstrap import guard_agents
+from neural_hive_ml.bootstrap_guard_agents import guard_agents
 from neural_hive_ml.features.binding import FeatureBinding
 from neural_hive_ml.features.frame import build_frame
 from neural_hive_ml.features.row import feature_row

@@ -20,7 +20,8 @@ def console_command(port: int | None, host: str | None, url: str | None) -> None
       hive-ml console
       curl -s localhost:8090/api/v1/console/stores
     """
-    from neural_hive_ml.bootstrap import console, describe
+    from neural_hive_ml.bootstrap import describe
+    from neural_hive_ml.bootstrap_console import console
     from neural_hive_ml.observability.logs import setup_logs
     from neural_hive_ml.serving.run import check_exposure, run_app
 

@@ -35,8 +35,9 @@ def serve_command(service: str, port: int | None, host: str | None) -> None:
 
 
 def _serve(service: str, settings: Settings, host: str, port: int) -> None:
-    from neural_hive_ml.bootstrap import describe, guard_agents
+    from neural_hive_ml.bootstrap import describe
     from neural_hive_ml.bootstrap_approval import approval
+    from neural_hive_ml.bootstrap_guard_agents import guard_agents
     from neural_hive_ml.bootstrap_http import open_keyring
     from neural_hive_ml.bootstrap_orchestrator import orchestrator
     from neural_hive_ml.observability.logs import setup_logs

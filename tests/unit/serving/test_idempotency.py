@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from neural_hive_ml.bootstrap import guard_agents
+from neural_hive_ml.bootstrap_guard_agents import guard_agents
 from neural_hive_ml.bootstrap_orchestrator import orchestrator
 from neural_hive_ml.serving.http.contract import TICKET
 from neural_hive_ml.settings import load_settings

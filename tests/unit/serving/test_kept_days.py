@@ -9,7 +9,8 @@ import pytest
 from tests.support.served import publish
 from tests.support.trained import duration_candidate, generated_tickets
 
-from neural_hive_ml.bootstrap import guard_agents, prediction_log
+from neural_hive_ml.bootstrap import prediction_log
+from neural_hive_ml.bootstrap_guard_agents import guard_agents
 from neural_hive_ml.cli.app import hive_ml, run
 from neural_hive_ml.clock import DAY_MS, SystemClock, iso
 from neural_hive_ml.conventions import PREDICTIONS, SHADOW_PREDICTIONS, THREATS

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.served import publish
 from tests.support.trained import anomaly_candidate, generated_tickets
 
-from neural_hive_ml.bootstrap import guard_agents
+from neural_hive_ml.bootstrap_guard_agents import guard_agents
 from neural_hive_ml.clock import DAY_MS, HOUR_MS
 from neural_hive_ml.conventions import SEVERITIES, THREAT_TYPES
 from neural_hive_ml.errors import InvalidEvent, InvalidTicket, UsageError

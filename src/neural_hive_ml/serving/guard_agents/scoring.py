@@ -1,6 +1,5 @@
 """The use case: a ticket in, an answer out; no HTTP, no metrics, one clock reading an answer."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Protocol
@@ -130,10 +129,6 @@ class TicketScoring:
         if self.shadow is not None and at_ms is None:  # a look at the past is no prediction of the present
             self.shadow.beside(ticket, shown, moment, row, scorer.binding, statistics, answer)
         return answer
-
-    def score_all(self, tickets: Sequence[Ticket]) -> list[TicketAnswer]:
-        """Judge several tickets, each at what its document shows."""
-        return [self.score(ticket) for ticket in tickets]
 
     def _moment(self, ticket: Ticket, stage: Stage) -> int:
         if stage == "created":
