@@ -218,6 +218,7 @@ def _request(name: str, as_of_ms: int, settings: Settings) -> TrainingRequest:
         horizon_minutes=int(suffix.removesuffix("m")) if family == "load" else None,
         timezone=settings.text("CALENDAR_TIMEZONE"),
         holidays=settings.text("LOAD_HOLIDAYS_COUNTRY") if family == "load" else "",
+        most_tickets=settings.integer("TRAINING_MOST_TICKETS"),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Final, Literal
 
 from neural_hive_ml.clock import DAY_MS, Clock, iso
 from neural_hive_ml.conventions import AUTOMATION, CHAMPION
@@ -36,6 +36,7 @@ from neural_hive_ml.tickets.port import TicketStore, TicketWindow
 from neural_hive_ml.training.labels import TicketLabel
 from neural_hive_ml.training.request import Candidate, TrainingRequest
 from neural_hive_ml.training.tuning import Tuner
+from neural_hive_ml.training.window import Earlier, bounded_window
 
 Progress = Callable[[str], None]
 # ``held``: nothing was trained, because it must not be now.
@@ -85,6 +86,10 @@ class ModelResult:
     shadow: bool = False
 
 
+_BLOCK_ROWS: Final = 50_000
+# What a request's window is: who asks for the same has it read once.
+Windows = dict[tuple[int, int, int, str], tuple[TicketColumns, Earlier | None]]
+
 # Runs one training of a request, or says why not: whoever asks for trainings claims, limits and records them here.
 Attend = Callable[[TrainingRequest, Callable[[], ModelResult]], ModelResult]
 
@@ -98,6 +103,14 @@ def read_window(tickets: TicketStore, as_of_ms: int, window_days: int) -> Ticket
     """Read the tickets created in the window that ends at `as_of_ms`, as they were known then."""
     window = TicketWindow(since_ms=as_of_ms - window_days * DAY_MS, until_ms=as_of_ms)
     return as_of(concat(list(tickets.blocks(window))), as_of_ms)
+
+
+def read_for(tickets: TicketStore, request: TrainingRequest) -> tuple[TicketColumns, Earlier | None]:
+    """Read the window of a request: its newest tickets, and what those that are too many for rows taught."""
+    as_of_ms, most = request.as_of_ms, max(request.most_tickets, request.min_samples)
+    window = TicketWindow(since_ms=as_of_ms - request.window_days * DAY_MS, until_ms=as_of_ms)
+    blocks = tickets.blocks(window, max(min(_BLOCK_ROWS, most // 4), 1))
+    return bounded_window(blocks, as_of_ms, most, request.timezone)
 
 
 def train(
@@ -120,7 +133,7 @@ def train(
     except (StoreUnavailable, RegistryUnavailable) as error:
         progress(f"unreachable: {error}")
         results = [ModelResult(request, "unreachable", error=str(error)) for request in requests]
-    windows: dict[tuple[int, int], TicketColumns] = {}
+    windows: Windows = {}
     for request in requests[len(results) :]:
         attempt = partial(_attempt, windows, request, workspace, rules, progress, tuner)
         results.append(attend(request, attempt))
@@ -132,7 +145,7 @@ def train(
 
 
 def _attempt(
-    windows: dict[tuple[int, int], TicketColumns],
+    windows: Windows,
     request: TrainingRequest,
     workspace: Workspace,
     rules: Rules,
@@ -140,14 +153,10 @@ def _attempt(
     tuner: Tuner | None,
 ) -> ModelResult:
     try:
-        key = (request.as_of_ms, request.window_days)
-        if key not in windows:
-            progress(f"reading tickets of the last {request.window_days} days")
-            windows[key] = read_window(workspace.tickets, *key)
-            progress(f"{len(windows[key]):,} tickets")
+        columns, request = _window_of(windows, request, workspace, progress)
         if request.family == "anomaly":
             request = replace(request, labels=_labels(workspace, request.as_of_ms))
-        return train_one(windows[key], request, workspace, rules, progress, tuner)
+        return train_one(columns, request, workspace, rules, progress, tuner)
     except NotEnoughData as error:
         return ModelResult(request, "not_enough_data", error=str(error))
     except (StoreUnavailable, RegistryUnavailable) as error:
@@ -156,6 +165,20 @@ def _attempt(
         return ModelResult(request, "failed", error=short_of_memory(error) or str(error))
     except Exception as error:  # noqa: BLE001 - a bug in one family must not stop the others; it is shown and exits 1
         return ModelResult(request, "failed", error=short_of_memory(error) or f"{type(error).__name__}: {error}")
+
+
+def _window_of(
+    windows: Windows, request: TrainingRequest, workspace: Workspace, progress: Progress
+) -> tuple[TicketColumns, TrainingRequest]:
+    key = (request.as_of_ms, request.window_days, max(request.most_tickets, request.min_samples), request.timezone)
+    if key not in windows:
+        progress(f"reading tickets of the last {request.window_days} days")
+        windows[key] = read_for(workspace.tickets, request)
+        columns, earlier = windows[key]
+        before = f" to make rows of, after {earlier.tickets:,} that taught statistics and load" if earlier else ""
+        progress(f"{len(columns):,} tickets{before}")
+    columns, earlier = windows[key]
+    return columns, replace(request, earlier=earlier)
 
 
 def _labels(workspace: Workspace, as_of_ms: int) -> tuple[TicketLabel, ...]:
@@ -177,7 +200,7 @@ def train_one(
     from neural_hive_ml.training.families import train_family
 
     candidate = train_family(columns, request, progress, tuner)
-    if columns.synthetic.any():
+    if columns.synthetic.any() or (request.earlier is not None and request.earlier.synthetic):
         candidate = replace(candidate, model=replace(candidate.model, synthetic=True))
     name = candidate.model.name
     verdict = judge_candidate(candidate, columns, request, workspace.registry, rules)
@@ -258,7 +281,7 @@ def _write_run_down(version: ModelVersion, candidate: Candidate, workspace: Work
     lineage, at_ms = candidate.model.lineage, workspace.clock.now_ms()
     read = {"rows": lineage["tickets"], "digest": lineage["data_digest"]} | {
         name: lineage[name]
-        for name in ("as_of_ms", "window_days", "oldest", "newest", "verdicts", "verdicts_digest")
+        for name in ("as_of_ms", "window_days", "oldest", "newest", "earlier", "verdicts", "verdicts_digest")
         if name in lineage
     }
     run = {

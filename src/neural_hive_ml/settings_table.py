@@ -129,6 +129,12 @@ TABLE: Final[tuple[Setting, ...]] = (
         None,
         "country (ISO code, as BR or US) whose holidays Prophet's load forecasts know; empty: none",
     ),
+    Setting(
+        "TRAINING_MOST_TICKETS",
+        "300000",
+        None,
+        "newest tickets of a window that a training makes rows of; older ones teach statistics and load only",
+    ),
     # Drift and retraining.
     Setting("DRIFT_THRESHOLD", "0.2", None, "drift_score above which drift retrains"),
     Setting("DRIFT_CHECK_INTERVAL_MINUTES", "60", None, "minutes between drift checks"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from tests.support.memory import assert_same_memory
 from tests.support.tickets import flights
 from tests.support.trained import generated_tickets
 
@@ -14,6 +15,7 @@ from neural_hive_ml.errors import RegistryUnavailable, StoreUnavailable
 from neural_hive_ml.evaluation.verdict import Outcome
 from neural_hive_ml.feedback.desk import VerdictDesk
 from neural_hive_ml.feedback.verdict import Answer
+from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.flow import ModelResult, Rules, Workspace, read_window, train
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.ledger.explain import explain
@@ -29,6 +31,7 @@ from neural_hive_ml.training.request import TrainingRequest
 
 NAME = "scheduling-predictor-xgboost"
 NOW_MS = 1_800_000_000_000
+FAMILIES_OF_FLIGHTS = (("scheduling", {}), ("anomaly", {}))
 LIVE = Rules(floor_profile="relative", promote_if_better=True)
 
 
@@ -194,6 +197,48 @@ def test_a_window_holds_what_was_known_then(tmp_path: Path) -> None:
     assert window.created_at_ms.min() >= at_ms - DAY_MS
     assert (window.completed_at_ms <= at_ms).all()
     assert (window.completed_at_ms < 0).any(), "some were still open"
+
+
+def test_of_many_tickets_the_newest_are_rows_and_the_others_teach(flown: Workspace) -> None:
+    said: list[str] = []
+    requests = [asked(flown, family, most_tickets=1_500, **changes) for family, changes in FAMILIES_OF_FLIGHTS]
+    first = train(requests, flown, LIVE, said.append)
+    assert [r.status for r in first] == ["judged"] * len(requests), [r.error for r in first]
+    assert any("tickets to make rows of, after" in line for line in said)
+    assert sum("reading tickets" in line for line in said) == 1
+    for result in first:
+        assert result.candidate is not None
+        lineage = result.candidate.model.lineage
+        earlier = lineage["earlier"]
+        open_still = lineage["tickets"] + earlier["tickets"] - 3_000
+        assert 1_500 <= lineage["tickets"] < 2_000
+        assert 0 < open_still < 500, "those in the air are in both"
+        assert "TRAINING_MOST_TICKETS=1500" in lineage["reproduce"]
+    # The statistics know all of them, each event once.
+    whole = one(flown, LIVE, most_tickets=3_000)
+    assert whole.candidate is not None
+    assert "earlier" not in whole.candidate.model.lineage
+    mine, theirs = (Statistics.restore(r.candidate.model.statistics) for r in (first[0], whole) if r.candidate)
+    assert_same_memory(mine, theirs)
+
+
+def test_a_champion_answers_the_same_rows_of_a_window_with_too_many(flown: Workspace) -> None:
+    allowed = replace(LIVE, allow_below_floor=True)
+    assert one(flown, allowed, most_tickets=1_500).promoted
+    again = one(flown, allowed, most_tickets=1_500)
+    assert again.verdict is not None
+    assert again.verdict.outcome is not Outcome.PROMOTE, "the very same model is no better than itself"
+    assert "gain" in again.verdict.evidence
+
+
+def test_synthetic_tickets_among_the_earlier_ones_are_not_forgotten(tmp_path: Path) -> None:
+    tickets = sorted(flights(3_000), key=lambda t: t.created_at)
+    marked = {**tickets[0].metadata, "synthetic": "true"}
+    made = [replace(tickets[0], metadata=marked), *tickets[1:]]
+    result = one(workspace_of(made, tmp_path), LIVE, most_tickets=1_500)
+    assert result.candidate is not None
+    assert result.candidate.model.synthetic
+    assert not result.promoted
 
 
 def test_verdicts_reach_the_training(tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ def train_command(
             timezone=settings.text("CALENDAR_TIMEZONE"),
             parameters=chosen,
             holidays=settings.text("LOAD_HOLIDAYS_COUNTRY"),
+            most_tickets=settings.integer("TRAINING_MOST_TICKETS"),
         )
         with tuner_of(engine, settings.data_dir, console) if tuning else nullcontext() as tuner:
             memory_mib = settings.number("RETRAINING_MEMORY_MIB")

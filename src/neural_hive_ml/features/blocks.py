@@ -5,6 +5,7 @@ its last one. What is held at once is a block, the tickets still open at its end
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +19,41 @@ from neural_hive_ml.tickets.columns import MISSING_MS, TicketColumns, columns_of
 _NEVER_MS = -MISSING_MS
 
 
+@dataclass(slots=True)
+class BlockReplay:
+    """Where a replay of blocks is: `memory` has learned every event before `since_ms`, `carried` are the tickets of
+    blocks passed that have one at or behind it."""
+
+    binding: FeatureBinding
+    memory: Statistics
+    stages: Sequence[Stage] = ()
+    since_ms: int = MISSING_MS
+    carried: TicketColumns = field(default_factory=lambda: columns_of([]))
+
+    def advance(self, block: TicketColumns, until_ms: int) -> tuple[FeatureFrame, TicketColumns]:
+        """Replay up to `until_ms`, where the first ticket behind a block that is not empty was created.
+
+        Return the rows of `stages` and the tickets that their `ticket` indexes.
+
+        Raises
+        ------
+        UsageError
+            When the block begins before the one in front of it, or behind the one that follows.
+        """
+        first_ms = int(block.created_at_ms[0])
+        if until_ms < first_ms or first_ms < self.since_ms:
+            raise UsageError(
+                "blocks of tickets are not in order of their creation",
+                remedy="read them from a ticket store, or sort by (created_at, ticket_id)",
+            )
+        tickets = concat([self.carried, block]) if len(self.carried) else block
+        between = (self.since_ms, until_ms)
+        frame = extend_frame(tickets, self.binding, self.memory, self.stages, between=between)
+        last = np.maximum(np.maximum(tickets.created_at_ms, tickets.started_at_ms), tickets.completed_at_ms)
+        self.carried, self.since_ms = tickets.take(last >= until_ms), until_ms
+        return frame, tickets
+
+
 def frame_blocks(
     blocks: Iterable[TicketColumns],
     binding: FeatureBinding,
@@ -27,26 +63,12 @@ def frame_blocks(
     """Yield (rows, the tickets that their `ticket` indexes) in order of time; `memory` learns on the way.
 
     Put together, rows and statistics are those of `build_frame` over all blocks at once, to the last bit. Blocks come
-    in order of (created_at, ticket_id), as every ticket store reads them.
-
-    Raises
-    ------
-    UsageError
-        When a block begins before the one in front of it.
+    in order of (created_at, ticket_id), as every ticket store reads them; else `UsageError`.
     """
-    carried, since_ms = columns_of([]), MISSING_MS
+    replay = BlockReplay(binding, memory, stages)
     for block, following in pairwise(_then_none(blocks)):
         assert block is not None, "None comes last"
-        until_ms = _NEVER_MS if following is None else int(following.created_at_ms[0])
-        if until_ms < int(block.created_at_ms[0]) or int(block.created_at_ms[0]) < since_ms:
-            raise UsageError(
-                "blocks of tickets are not in order of their creation",
-                remedy="read them from a ticket store, or sort by (created_at, ticket_id)",
-            )
-        tickets = concat([carried, block]) if len(carried) else block
-        yield extend_frame(tickets, binding, memory, stages, between=(since_ms, until_ms)), tickets
-        last = np.maximum(np.maximum(tickets.created_at_ms, tickets.started_at_ms), tickets.completed_at_ms)
-        carried, since_ms = tickets.take(last >= until_ms), until_ms
+        yield replay.advance(block, _NEVER_MS if following is None else int(following.created_at_ms[0]))
 
 
 def _then_none(blocks: Iterable[TicketColumns]) -> Iterator[TicketColumns | None]:

@@ -60,6 +60,7 @@ def build_frame(
     running: RunningMoments | None = None,
     *,
     learn_from: npt.NDArray[np.bool_] | None = None,
+    since_ms: int = MISSING_MS,
     compiled: bool = COMPILED,
 ) -> tuple[FeatureFrame, Statistics]:
     """Replay tickets in time order and return their rows and the statistics at the end.
@@ -67,12 +68,14 @@ def build_frame(
     Events at one moment run in the order of `tickets.lifecycle.order_of`, looks at running tickets just before creations.
     So the order of the input does not matter, and a row knows nothing of what happens later. `learn_from` [n] masks tickets
     that are scored but never remembered (injections).
-    `statistics` to begin with is copied, not changed. O(n log n).
+    `statistics` to begin with is copied, not changed; it knows what was before `since_ms` (epoch ms), where the
+    replay begins. O(n log n).
     """
     memory = Statistics() if statistics is None else statistics.copy()
     return extend_frame(
-        columns, binding, memory, stages, running, learn_from=learn_from, compiled=compiled
-    ), memory
+        columns, binding, memory, stages, running,
+        learn_from=learn_from, between=(since_ms, -MISSING_MS), compiled=compiled,
+    ), memory  # fmt: skip
 
 
 def extend_frame(

@@ -10,8 +10,8 @@ from neural_hive_ml.evaluation.figure import Figure
 from neural_hive_ml.evaluation.metrics import anomaly_metrics
 from neural_hive_ml.evaluation.profile import model_profile
 from neural_hive_ml.evaluation.verdict import Evaluation, Metric
-from neural_hive_ml.features.binding import bind
-from neural_hive_ml.features.frame import FeatureFrame, build_frame
+from neural_hive_ml.features.binding import FeatureBinding, bind
+from neural_hive_ml.features.frame import FeatureFrame
 from neural_hive_ml.features.spec import FEATURE_SET_VERSION, NAMES
 from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.scoring import behaviour
@@ -28,6 +28,7 @@ from neural_hive_ml.training.request import Candidate, Progress, TrainingRequest
 from neural_hive_ml.training.split import TimeSplit, split_by_time
 from neural_hive_ml.training.stage_detector import ForestSettings
 from neural_hive_ml.training.stages import check_verdicts, fit_stages
+from neural_hive_ml.training.window import window_frame
 
 Floats = npt.NDArray[np.float64]
 _SIX_HOURS_MS = 21_600_000
@@ -45,11 +46,11 @@ def train_anomaly(columns: TicketColumns, request: TrainingRequest, progress: Pr
     algorithm = request.algorithm or "isolation_forest"
     split = split_by_time(columns, request.as_of_ms, request.min_samples)
     binding = bind(columns, request.timezone)
-    frame, statistics = build_frame(columns, binding, ("created", "ended"))
+    frame, statistics = window_frame(columns, binding, ("created", "ended"), request.earlier)
     data = duration_rows(columns, frame.of_stage("created"), split)
     progress(f"anomaly: run times of {int(data.fit.sum()):,} tickets, to know a surprise by")
     frozen = frozen_durations(data, request)
-    judged = judged_rows(columns, binding, split, request.seed, labels=request.labels)
+    judged = judged_of(columns, binding, split, request)
     progress(
         f"anomaly: {int((judged.part == 0).sum()):,} rows to learn from, {int((judged.kind != '').sum()):,} of anomalies"
     )
@@ -69,7 +70,14 @@ def rescore_anomaly(model: PackedModel, columns: TicketColumns, request: Trainin
     """Let an existing detector answer on the hold-out that `train_anomaly` of the same request judges on."""
     split = split_by_time(columns, request.as_of_ms, request.min_samples)
     scorer = AnomalyScorer.load(model)
-    return _judge(scorer, judged_rows(columns, scorer.binding, split, request.seed, labels=request.labels))
+    return _judge(scorer, judged_of(columns, scorer.binding, split, request))
+
+
+def judged_of(
+    columns: TicketColumns, binding: FeatureBinding, split: TimeSplit, request: TrainingRequest
+) -> JudgedRows:
+    """Return the rows that judge the detectors of a request."""
+    return judged_rows(columns, binding, split, request.seed, labels=request.labels, earlier=request.earlier)
 
 
 def frozen_durations(data: DurationRows, request: TrainingRequest) -> FittedQuantiles:

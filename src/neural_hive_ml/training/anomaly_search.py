@@ -10,16 +10,15 @@ import numpy.typing as npt
 from neural_hive_ml.conventions import anomaly_model_name
 from neural_hive_ml.evaluation.metrics import average_precision
 from neural_hive_ml.features.binding import bind
-from neural_hive_ml.features.frame import build_frame
 from neural_hive_ml.scoring import behaviour
 from neural_hive_ml.tickets.columns import TicketColumns
-from neural_hive_ml.training.anomaly import frozen_durations
+from neural_hive_ml.training.anomaly import frozen_durations, judged_of
 from neural_hive_ml.training.durations import duration_rows
-from neural_hive_ml.training.judged import judged_rows
 from neural_hive_ml.training.request import TrainingRequest
 from neural_hive_ml.training.search import Knob, Report, Search, Values
 from neural_hive_ml.training.split import split_by_time
 from neural_hive_ml.training.stage_detector import ForestSettings, fit_stage
+from neural_hive_ml.training.window import window_frame
 
 Floats = npt.NDArray[np.float64]
 # Enough normal rows to rank settings by.
@@ -52,9 +51,9 @@ def anomaly_search(columns: TicketColumns, request: TrainingRequest) -> Search |
         return None
     split = split_by_time(columns, request.as_of_ms, request.min_samples)
     binding = bind(columns, request.timezone)
-    created, _ = build_frame(columns, binding, ("created",))
+    created, _ = window_frame(columns, binding, ("created",), request.earlier)
     frozen = frozen_durations(duration_rows(columns, created, split), request)
-    judged = judged_rows(columns, binding, split, request.seed, labels=request.labels)
+    judged = judged_of(columns, binding, split, request)
     ended = np.array(behaviour.STAGES)[judged.frame.stage] == behaviour.ENDED
     normal = np.flatnonzero(ended & (judged.part == 0) & (judged.label == 0))[-_MOST_ROWS:]
     later = np.flatnonzero(ended & (judged.part == 1))

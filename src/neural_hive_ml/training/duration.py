@@ -13,7 +13,7 @@ from neural_hive_ml.evaluation.metrics import duration_metrics
 from neural_hive_ml.evaluation.profile import model_profile
 from neural_hive_ml.evaluation.verdict import BaselineFigure, Evaluation
 from neural_hive_ml.features.binding import bind
-from neural_hive_ml.features.frame import FeatureFrame, build_frame
+from neural_hive_ml.features.frame import FeatureFrame
 from neural_hive_ml.features.spec import FEATURE_SET_VERSION, INDEX, NAMES
 from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.scoring.adaptive import adapted
@@ -27,6 +27,7 @@ from neural_hive_ml.training.quantile_boosters import QuantileParameters
 from neural_hive_ml.training.quantiles import fit_quantiles
 from neural_hive_ml.training.request import Candidate, Progress, TrainingRequest, silent
 from neural_hive_ml.training.split import TimeSplit, split_by_time
+from neural_hive_ml.training.window import window_frame
 
 Floats = npt.NDArray[np.float64]
 FEWEST_HOLDOUT = 30
@@ -45,7 +46,7 @@ def train_duration(columns: TicketColumns, request: TrainingRequest, progress: P
     """
     split = split_by_time(columns, request.as_of_ms, request.min_samples)
     binding = bind(columns, request.timezone)
-    frame, statistics = build_frame(columns, binding, ("created", "ended"))
+    frame, statistics = window_frame(columns, binding, ("created", "ended"), request.earlier)
     data = duration_rows(columns, frame.of_stage("created"), split)
     check_parts(data)
     use = data.fit | data.validation
@@ -86,7 +87,7 @@ def rescore_duration(model: PackedModel, columns: TicketColumns, request: Traini
     """Let an existing model answer on the hold-out that `train_duration` of the same request judges on."""
     split = split_by_time(columns, request.as_of_ms, request.min_samples)
     scorer = DurationScorer.load(model)
-    frame, _ = build_frame(columns, scorer.binding, ("created",))
+    frame, _ = window_frame(columns, scorer.binding, ("created",), request.earlier)
     return _judge(scorer, duration_rows(columns, frame, split), columns)[0]
 
 

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from neural_hive_ml.conventions import scheduling_model_name
 from neural_hive_ml.features.binding import bind
-from neural_hive_ml.features.frame import build_frame
 from neural_hive_ml.tickets.columns import TicketColumns
 from neural_hive_ml.training.durations import duration_rows
 from neural_hive_ml.training.quantile_boosters import QuantileParameters
@@ -16,6 +15,7 @@ from neural_hive_ml.training.quantiles import fit_quantiles
 from neural_hive_ml.training.request import TrainingRequest
 from neural_hive_ml.training.search import Knob, Report, Search, Values
 from neural_hive_ml.training.split import split_by_time
+from neural_hive_ml.training.window import window_frame
 
 Floats = npt.NDArray[np.float64]
 # Enough to rank settings by; the model itself is then trained on more.
@@ -63,7 +63,7 @@ def duration_search(columns: TicketColumns, request: TrainingRequest) -> Search:
     """Lay out the search of a request. Rows of the hold-out are not in it. Raises `NotEnoughData`."""
     split = split_by_time(columns, request.as_of_ms, request.min_samples)
     binding = bind(columns, request.timezone)
-    frame, _ = build_frame(columns, binding, ("created",))
+    frame, _ = window_frame(columns, binding, ("created",), request.earlier)
     data = duration_rows(columns, frame, split)
     fit = np.flatnonzero(data.fit)[-_MOST_ROWS:]
     judge = np.flatnonzero(data.validation)[-_MOST_ROWS:]

@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from neural_hive_ml.evaluation.injections import Injected, inject
 from neural_hive_ml.features.binding import FeatureBinding
-from neural_hive_ml.features.frame import FeatureFrame, RunningMoments, build_frame
+from neural_hive_ml.features.frame import FeatureFrame, RunningMoments
 from neural_hive_ml.tickets.columns import MISSING_MS, TicketColumns
 from neural_hive_ml.training.labels import TicketLabel, labels_of
 from neural_hive_ml.training.split import TimeSplit
+from neural_hive_ml.training.window import Earlier, window_frame
 
 INJECTED_SHARE = 0.02
 # The kind of an anomaly that people named.
@@ -50,6 +51,7 @@ def judged_rows(
     seed: int,
     share: float = INJECTED_SHARE,
     labels: Sequence[TicketLabel] = (),
+    earlier: Earlier | None = None,
 ) -> JudgedRows:
     """Inject a share of named anomalies after the fit part and build the rows of every stage, point in time.
 
@@ -60,7 +62,7 @@ def judged_rows(
     rng = np.random.default_rng([seed, 7])
     injected = inject(columns, columns.created_at_ms >= split.validation_from_ms, share, rng)
     looks = _looks(injected, rng)
-    frame, _ = build_frame(injected.columns, binding, ("created", "ended"), running=looks)
+    frame, _ = window_frame(injected.columns, binding, ("created", "ended"), earlier, looks)
     kind, verdict = _with_verdicts(injected, split, labels)
     created = injected.columns.created_at_ms[frame.ticket]
     text = "\n".join(

@@ -37,6 +37,13 @@ def lineage_of(columns: TicketColumns, request: TrainingRequest, split: TimeSpli
     if request.labels:
         told = "\n".join(f"{x.ticket_id} {x.anomaly} {x.at_ms}" for x in request.labels)
         lineage |= {"verdicts": len(request.labels), "verdicts_digest": sha256(told.encode()).hexdigest()}
+    if (earlier := request.earlier) is not None:
+        lineage["earlier"] = {
+            "tickets": earlier.tickets,
+            "oldest": iso(earlier.oldest_ms),
+            "until": iso(earlier.until_ms),
+            "events": earlier.statistics.sequence,
+        }
     if split is not None:
         lineage["validation_from"] = iso(split.validation_from_ms)
         lineage["holdout_from"] = iso(split.holdout_from_ms)
@@ -55,6 +62,7 @@ def _versions() -> dict[str, str]:
 
 def _command(request: TrainingRequest) -> str:
     parts = [f"LOAD_HOLIDAYS_COUNTRY={request.holidays}"] if request.holidays else []
+    parts += [f"TRAINING_MOST_TICKETS={request.most_tickets}"] if request.earlier else []
     parts += [
         "hive-ml train",
         f"--model-type {request.family}",

@@ -117,7 +117,8 @@ def rescore_load(model: PackedModel, columns: TicketColumns, request: TrainingRe
 
 def hours_of(columns: TicketColumns, request: TrainingRequest) -> CountSeries:
     """Count completions by hour of the UTC clock up to the request's moment; an empty hour is zero."""
-    hours = completions(columns, request.as_of_ms, bucket_ms=HOUR_MS)
+    earlier = request.earlier
+    hours = completions(columns, request.as_of_ms, bucket_ms=HOUR_MS) if earlier is None else earlier.hours
     done = int(hours.counts.sum())
     if done < request.min_samples:
         raise NotEnoughData(

@@ -1,7 +1,8 @@
 """What a training was asked to do, and what came of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from neural_hive_ml.conventions import (
     ALGORITHMS,
@@ -17,6 +18,7 @@ from neural_hive_ml.evaluation.verdict import Evaluation
 from neural_hive_ml.scoring.packed import PackedModel
 from neural_hive_ml.training.labels import TicketLabel
 from neural_hive_ml.training.search import Trial, Value
+from neural_hive_ml.training.window import Earlier
 
 __all__ = [
     "Candidate",
@@ -30,6 +32,8 @@ __all__ = [
 ]
 
 Progress = Callable[[str], None]
+# Of a window with more, the newest are what rows are made of (0008 in docs/adr/).
+MOST_TICKETS: Final = 300_000
 
 
 def silent(_: str) -> None:
@@ -50,7 +54,8 @@ class TrainingRequest:
 
     `algorithm` None means the family's default; `horizon_minutes` and `holidays` (a country's code) only for load;
     `labels` only for anomaly: what people had said of tickets before `as_of_ms`. `parameters` (name, value) stand in for
-    defaults of the algorithm; `tuning` asks for a search of them.
+    defaults of the algorithm; `tuning` asks for a search of them. Of more than `most_tickets` the newest are what rows are
+    made of, `earlier` is what the others taught.
     """
 
     family: Family
@@ -66,6 +71,8 @@ class TrainingRequest:
     labels: tuple[TicketLabel, ...] = ()
     parameters: tuple[tuple[str, Value], ...] = ()
     holidays: str = ""
+    most_tickets: int = MOST_TICKETS
+    earlier: Earlier | None = field(default=None, compare=False, repr=False)
 
     @property
     def model_name(self) -> str:
@@ -111,6 +118,7 @@ def requests_for(
     timezone: str = "UTC",
     parameters: tuple[tuple[str, Value], ...] = (),
     holidays: str = "",
+    most_tickets: int = MOST_TICKETS,
 ) -> tuple[TrainingRequest, ...]:
     """Lay out one request a registered model: load has one a horizon; `algorithm` goes to whom it belongs.
 
@@ -130,6 +138,7 @@ def requests_for(
             timezone=timezone,
             parameters=parameters,
             holidays=holidays if family == "load" else "",
+            most_tickets=most_tickets,
         )
         for family in families
         for horizon in (LOAD_HORIZONS_MINUTES if family == "load" else (None,))
