@@ -131,7 +131,7 @@ TABLE: Final[tuple[Setting, ...]] = (
     ),
     Setting(
         "TRAINING_MOST_TICKETS",
-        "300000",
+        "250000",
         None,
         "newest tickets of a window that a training makes rows of; older ones teach statistics and load only",
     ),

@@ -33,7 +33,7 @@ __all__ = [
 
 Progress = Callable[[str], None]
 # Of a window with more, the newest are what rows are made of (0008 in docs/adr/).
-MOST_TICKETS: Final = 300_000
+MOST_TICKETS: Final = 250_000
 
 
 def silent(_: str) -> None:
