@@ -1,4 +1,4 @@
-"""A window with more tickets than rows are made of: the rows there are, the statistics and the load are those of the whole."""
+"""A window with more tickets than rows are made of: its rows, statistics and load are those of the whole."""
 
 from itertools import pairwise
 

@@ -13,9 +13,9 @@ from neural_hive_ml.clock import DAY_MS, FixedClock
 from neural_hive_ml.conventions import CHAMPION, JOB_RUNS, STAGE_PRODUCTION
 from neural_hive_ml.errors import RegistryUnavailable, StoreUnavailable
 from neural_hive_ml.evaluation.verdict import Outcome
+from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.feedback.desk import VerdictDesk
 from neural_hive_ml.feedback.verdict import Answer
-from neural_hive_ml.features.statistics import Statistics
 from neural_hive_ml.flow import ModelResult, Rules, Workspace, read_window, train
 from neural_hive_ml.ledger.chain import Ledger
 from neural_hive_ml.ledger.explain import explain
