@@ -11,11 +11,15 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 from tests.support.mlflow_server import black_hole, closed_port
 from tests.support.otlp_receiver import Arrived, Collector, running_collector
 from tests.support.served import served
 from tests.support.trained import generated_tickets
 
+from neural_hive_ml.bootstrap import console
+from neural_hive_ml.bootstrap_approval import approval
+from neural_hive_ml.settings import load_settings
 from neural_hive_ml.tickets.encode import encode_ticket
 
 pytestmark = pytest.mark.services
@@ -188,6 +192,24 @@ def test_a_failure_is_an_error_of_its_span(tmp_path: Path) -> None:
         [span] = [one for one in collector.spans if one.failed]
     assert (span.service, span.trace_id) == ("approval-service", problem["trace_id"])
     assert span.attributes["error.type"] == "503"
+
+
+def test_the_console_sends_spans_and_a_port_of_operations_none(tmp_path: Path) -> None:
+    with running_collector() as collector:
+        told = {
+            "HIVE_DATA_DIR": str(tmp_path),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "HIVE_METRICS_PORT": "9",
+        }
+        settings = load_settings(told)
+        with TestClient(console(settings, "http://127.0.0.1:9").app()) as client:
+            assert client.get("/api/v1/console").status_code == 200
+        app = approval(settings).app()
+        with TestClient(app) as client, TestClient(app.state.operations) as operations:
+            assert operations.get("/metrics").status_code == 200
+            assert client.get("/api/v1/feedback/stats").status_code == 200
+        sent = [(span.service, span.name) for span in collector.spans]
+    assert sent == [("console", "GET /api/v1/console"), ("approval-service", "GET /api/v1/feedback/stats")]
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["refused", "silent"])
