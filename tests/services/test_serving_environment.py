@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.support.mlflow_server import free_port
+from tests.support.otlp_receiver import running_collector
 from tests.support.trained import anomaly_candidate, generated_tickets
 
 from neural_hive_ml.evaluation.verdict import Outcome, Verdict
@@ -77,9 +78,9 @@ def service(environment: Path, data: Path) -> Iterator[Started]:
         process.wait()
 
 
-def started(environment: Path, data: Path) -> Started:
+def started(environment: Path, data: Path, **more: str) -> Started:
     port = free_port()
-    kept = {"PATH": "/usr/bin:/bin", "HOME": str(data), "HIVE_DATA_DIR": str(data)}
+    kept = {"PATH": "/usr/bin:/bin", "HOME": str(data), "HIVE_DATA_DIR": str(data), **more}
     began = time.monotonic()
     process = subprocess.Popen(
         [str(environment / "bin" / "hive-ml"), "serve", "guard-agents", "--port", str(port)],
@@ -120,3 +121,16 @@ def test_a_signal_ends_it_with_exit_code_0(service: Started) -> None:
     assert process.wait(15) == 0
     with pytest.raises(ProcessLookupError):
         os.kill(process.pid, 0)
+
+
+def test_a_collector_s_address_is_all_that_spans_need(environment: Path, data: Path) -> None:
+    with running_collector() as collector:
+        process, address, _ = started(environment, data, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+        try:
+            assert httpx.get(f"{address}/health").status_code == 200
+            process.terminate()
+            assert process.wait(15) == 0
+        finally:
+            process.kill()
+            process.wait()
+    assert "GET /health" in {span.name for span in collector.spans}
