@@ -13,6 +13,7 @@ from starlette.routing import Route
 from neural_hive_ml.observability.tracing import Spans
 from neural_hive_ml.serving.http.answers import Handler, RequestMetrics, counted
 from neural_hive_ml.serving.http.auth import Caller, Keyring, Role
+from neural_hive_ml.serving.http.caller_log import CallerLog
 from neural_hive_ml.serving.http.problem import Problem
 from neural_hive_ml.serving.http.rate import RateLimit
 
@@ -69,7 +70,7 @@ class Gate:
     """What a request passes before its handler: its key, the rate of that key, and how long it may take.
 
     `operations_apart`: health and metrics are answered on a port of their own, not here. `spans`: where each request goes
-    as a span, None: nowhere.
+    as a span, None: nowhere. `callers` names who calls in the log, once an hour.
     """
 
     keyring: Keyring
@@ -77,10 +78,13 @@ class Gate:
     request_seconds: float = REQUEST_SECONDS
     operations_apart: bool = False
     spans: Spans | None = None
+    callers: CallerLog = field(default_factory=CallerLog)
 
     def admit(self, request: Request, role: Role | Literal["any"]) -> Caller:
         """Return who calls. Raises `Problem` 401, 403 or 429."""
         caller = self.keyring.caller(request) if role == "any" else self.keyring.allow(request, role)
+        if self.keyring.protects:
+            self.callers.note(caller, perf_counter())
         if self.rate is not None:
             wait = self.rate.take(caller.key_id, perf_counter())
             if wait > 0:
