@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from bson import DatetimeMS
 from pymongo.errors import AutoReconnect
 from tests.support.tickets import START_MS, flights, ticket
 
@@ -92,6 +93,17 @@ def test_both_reads_see_the_same_and_quarantine_the_same(store: MongoTicketStore
     half = TicketWindow(START_MS + 10, START_MS + 103)
     assert_reads(store, half, [t for t in tickets if START_MS + 10 <= t.created_at < START_MS + 103])
     assert store._quarantine.count() == len(refused)
+
+
+def test_a_date_that_python_has_not_is_nobody_elses_trouble(store: MongoTicketStore) -> None:
+    beyond = DatetimeMS(2**60)
+    others, ours = document(1, predictions={"at": beyond}), document(2, started_at=beyond, completed_at=None)
+    store._tickets.insert_many([others, ours, document(3)])
+    assert_reads(store, ALL, expected([document(1), document(3)]))
+    assert store.get("t-001") == decode_ticket(document(1))
+    assert store.get("t-002") is None
+    assert store.extent().tickets == 3
+    assert {refused.field for refused in store._quarantine.held()} == {"started_at"}
 
 
 def test_fields_of_others_are_left_out_once_they_are_most_of_it(

@@ -35,6 +35,8 @@ class MongoDatabase:
                 ),
                 appname="neural-hive-ml",
                 tz_aware=True,
+                # A date beyond Python's years comes as a number: one such field must not end a read.
+                datetime_conversion="DATETIME_AUTO",
                 connect=False,
             )
         except (PyMongoError, ValueError) as error:
