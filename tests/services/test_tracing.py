@@ -17,8 +17,8 @@ from tests.support.otlp_receiver import Arrived, Collector, running_collector
 from tests.support.served import served
 from tests.support.trained import generated_tickets
 
-from neural_hive_ml.bootstrap import console
 from neural_hive_ml.bootstrap_approval import approval
+from neural_hive_ml.bootstrap_console import console
 from neural_hive_ml.settings import load_settings
 from neural_hive_ml.tickets.encode import encode_ticket
 
