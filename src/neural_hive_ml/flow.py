@@ -107,7 +107,7 @@ def read_window(tickets: TicketStore, as_of_ms: int, window_days: int) -> Ticket
 
 def read_for(tickets: TicketStore, request: TrainingRequest) -> tuple[TicketColumns, Earlier | None]:
     """Read the window of a request: its newest tickets, and what those that are too many for rows taught."""
-    as_of_ms, most = request.as_of_ms, max(request.most_tickets, request.min_samples)
+    as_of_ms, most = request.as_of_ms, request.row_tickets
     window = TicketWindow(since_ms=as_of_ms - request.window_days * DAY_MS, until_ms=as_of_ms)
     blocks = tickets.blocks(window, max(min(_BLOCK_ROWS, most // 4), 1))
     return bounded_window(blocks, as_of_ms, most, request.timezone)
@@ -170,7 +170,7 @@ def _attempt(
 def _window_of(
     windows: Windows, request: TrainingRequest, workspace: Workspace, progress: Progress
 ) -> tuple[TicketColumns, TrainingRequest]:
-    key = (request.as_of_ms, request.window_days, max(request.most_tickets, request.min_samples), request.timezone)
+    key = (request.as_of_ms, request.window_days, request.row_tickets, request.timezone)
     if key not in windows:
         progress(f"reading tickets of the last {request.window_days} days")
         windows[key] = read_for(workspace.tickets, request)

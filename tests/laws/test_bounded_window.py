@@ -1,5 +1,6 @@
 """A window with more tickets than rows are made of: its rows, statistics and load are those of the whole."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +17,8 @@ from neural_hive_ml.features.series import completions
 from neural_hive_ml.tickets.as_of import as_of
 from neural_hive_ml.tickets.columns import TicketColumns, columns_of
 from neural_hive_ml.tickets.ticket import Ticket
+from neural_hive_ml.training.load import hours_of
+from neural_hive_ml.training.request import TrainingRequest
 from neural_hive_ml.training.window import bounded_window, window_frame
 
 STAGES = ("created", "ended")
@@ -49,6 +52,10 @@ def assert_as_of_the_whole(tickets: list[Ticket], cuts: list[int], most: int, at
     assert np.array_equal(earlier.hours.counts, hours.counts)
     if len(hours):
         assert earlier.hours.start_ms == hours.start_ms
+    # A load model of the bounded window learns from the same hours.
+    asked = TrainingRequest("load", at_ms, min_samples=0, horizon_minutes=60)
+    bounded, of_all = hours_of(columns, replace(asked, earlier=earlier)), hours_of(whole, asked)
+    assert bounded.counts.tolist() == of_all.counts.tolist()
 
 
 @given(histories(), st.lists(st.integers(0, 14), max_size=6), st.integers(1, 10), st.data())

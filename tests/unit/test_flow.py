@@ -31,7 +31,6 @@ from neural_hive_ml.training.request import TrainingRequest
 
 NAME = "scheduling-predictor-xgboost"
 NOW_MS = 1_800_000_000_000
-FAMILIES_OF_FLIGHTS = (("scheduling", {}), ("anomaly", {}))
 LIVE = Rules(floor_profile="relative", promote_if_better=True)
 
 
@@ -201,7 +200,7 @@ def test_a_window_holds_what_was_known_then(tmp_path: Path) -> None:
 
 def test_of_many_tickets_the_newest_are_rows_and_the_others_teach(flown: Workspace) -> None:
     said: list[str] = []
-    requests = [asked(flown, family, most_tickets=1_500, **changes) for family, changes in FAMILIES_OF_FLIGHTS]
+    requests = [asked(flown, family, most_tickets=1_500) for family in ("scheduling", "anomaly")]
     first = train(requests, flown, LIVE, said.append)
     assert [r.status for r in first] == ["judged"] * len(requests), [r.error for r in first]
     assert any("tickets to make rows of, after" in line for line in said)

@@ -75,6 +75,11 @@ class TrainingRequest:
     earlier: Earlier | None = field(default=None, compare=False, repr=False)
 
     @property
+    def row_tickets(self) -> int:
+        """How many tickets rows are made of at most: never fewer than must be there."""
+        return max(self.most_tickets, self.min_samples)
+
+    @property
     def model_name(self) -> str:
         """The registered model that this training makes a version of."""
         if self.family == "anomaly":
