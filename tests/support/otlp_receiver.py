@@ -1,17 +1,17 @@
 """Stands where an OpenTelemetry collector would: takes spans over OTLP/HTTP, decoded by OpenTelemetry's own classes."""
 
 import gzip
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+
+from tests.support.http_server import QuietHandler, running_http
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def running_collector() -> Iterator[Collector]:
     """Run the collector; its address is what OTEL_EXPORTER_OTLP_ENDPOINT is set to."""
     collector = Collector()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
@@ -73,21 +73,7 @@ def running_collector() -> Iterator[Collector]:
             assert self.path == "/v1/traces"
             collector.headers.append({name.lower(): value for name, value in self.headers.items()})
             collector.take(body)
-            answer = ExportTraceServiceResponse().SerializeToString()
-            self.send_response(200)
-            self.send_header("content-type", "application/x-protobuf")
-            self.send_header("content-length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+            self.answer(200, "application/x-protobuf", ExportTraceServiceResponse().SerializeToString())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    collector.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with running_http(Handler) as collector.url:
         yield collector
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import which
 
 from neural_hive_ml.slo.alertmanager import alertmanager_config
+from tests.support.http_server import QuietHandler, running_http
 from tests.support.mlflow_server import free_port
 from tests.support.servers import running
 
@@ -61,31 +61,17 @@ def running_receiver() -> Iterator[Receiver]:
     """Run the receiver; Slack's address is url/slack, PagerDuty's url/pagerduty."""
     receiver = Receiver()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             receiver.take(self.path, body)
             answer = json.dumps(
                 {"status": "success", "message": "ok", "dedup_key": body.get("dedup_key", "")}
             ).encode()
-            self.send_response(202 if self.path == "/pagerduty" else 200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+            self.answer(202 if self.path == "/pagerduty" else 200, "application/json", answer)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with running_http(Handler) as receiver.url:
         yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Logs: one JSON line an event, ids bound, secrets and payloads never in it, whichever library wrote it."""
 
-import io
 import json
 import logging
 import secrets
@@ -9,6 +8,7 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.log_lines import logged_lines
 
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.observability.logs import setup_logs
@@ -18,14 +18,8 @@ from neural_hive_ml.observability.tracing import continue_trace, line_fields, pa
 
 @pytest.fixture
 def lines():
-    out = io.StringIO()
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    setup_logs("guard-agents", log_format="json", stream=out)
-    yield lambda: [json.loads(line) for line in out.getvalue().splitlines()]
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    with logged_lines() as read:
+        yield read
 
 
 def test_a_line_has_event_level_time_service_and_what_it_is_about(lines):

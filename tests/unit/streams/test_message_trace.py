@@ -1,37 +1,29 @@
 """Log lines about a message have its trace: the producer's header, else the ids of its document; nothing else of it."""
 
 import asyncio
-import io
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.log_lines import Lines, logged_lines
 
 from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.errors import InvalidTicket
-from neural_hive_ml.observability.logs import setup_logs
 from neural_hive_ml.streams.memory import MemoryBroker
 from neural_hive_ml.streams.message_trace import fields_of
 from neural_hive_ml.streams.port import Message, Outgoing
 from neural_hive_ml.streams.worker import Pace, StreamWorker
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-Lines = Callable[[], list[dict[str, str]]]
 
 
 @pytest.fixture
 def lines() -> Iterator[Lines]:
-    out, root = io.StringIO(), logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    setup_logs("guard-agents", log_format="json", stream=out)
-    yield lambda: [json.loads(line) for line in out.getvalue().splitlines()]
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    with logged_lines() as read:
+        yield read
 
 
 class Failing:
