@@ -126,6 +126,19 @@ def test_a_paused_server_is_an_error_in_time_and_then_as_before(server: Server) 
         assert store.extent().tickets == COUNT + 1
 
 
+@pytest.mark.parametrize("server", ["mongo"], indirect=True)
+def test_a_lost_server_is_found_again_at_once_whenever_it_comes_back(server: Server) -> None:
+    # MongoDB's driver asks a server it lost only each half second: the moments of one such wait, one by one.
+    server.holds(held(10))
+    with closing(server.open()) as store:
+        for tenth in range(11):
+            server.pause()
+            in_time(lambda: store.upsert([ticket("new")]), 12 * TIMEOUT_SECONDS)
+            time.sleep(tenth * TIMEOUT_SECONDS / 5)
+            server.wake()
+            assert store.get("t-0001") == held(10)[1], f"{tenth} tenths of a second after the error"
+
+
 def test_a_server_killed_in_mid_read_is_an_error_and_has_all_it_acknowledged(server: Server) -> None:
     server.holds(held())
     with closing(server.open()) as store:

@@ -15,6 +15,9 @@ Json = dict[str, Any]
 _AUTHENTICATION_FAILED, _UNAUTHORIZED = 18, 13
 # How long a write may wait for the majority, as a multiple of the time-out of one answer.
 _WRITE_PATIENCE = 4
+# The driver asks a server it lost once in 500 ms, not sooner (its minHeartbeatFrequencyMS, fixed): whoever waits
+# for a server no longer than that may be told that one is gone which is back.
+_LEAST_SELECTION_MS = 2 * 500
 _MAJORITY = "check the replica set (rs.status()); it is safe to write the same again"
 
 
@@ -31,7 +34,10 @@ class MongoDatabase:
             # A URI may ask for more patience of its own; options given there win.
             self._client = MongoClient[Json](
                 _with_defaults(
-                    uri, serverSelectionTimeoutMS=wait_ms, connectTimeoutMS=wait_ms, socketTimeoutMS=2 * wait_ms
+                    uri,
+                    serverSelectionTimeoutMS=max(wait_ms, _LEAST_SELECTION_MS),
+                    connectTimeoutMS=wait_ms,
+                    socketTimeoutMS=2 * wait_ms,
                 ),
                 appname="neural-hive-ml",
                 tz_aware=True,
