@@ -62,11 +62,6 @@ def open_gate(settings: Settings, service: str) -> "Gate":
     from neural_hive_ml.serving.http.rate import RateLimit
 
     rate, seconds = settings.number("HIVE_RATE_LIMIT"), settings.number("HIVE_REQUEST_SECONDS")
-    if rate < 0 or seconds <= 0:
-        raise UsageError(
-            f"HIVE_RATE_LIMIT={rate:g} and HIVE_REQUEST_SECONDS={seconds:g} are no limits",
-            remedy="set a rate from 0 (none) on, and a time above 0",
-        )
     return Gate(
         open_keyring(settings),
         RateLimit(rate) if rate else None,

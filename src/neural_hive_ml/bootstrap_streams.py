@@ -70,8 +70,6 @@ def open_broker(settings: Settings) -> Broker | None:
     """
     kind, redis_url = settings.text("HIVE_STREAMS"), settings.text("REDIS_URL")
     servers = settings.text("KAFKA_BOOTSTRAP_SERVERS")
-    if kind not in {"auto", "redis", "kafka", "off"}:
-        raise UsageError(f"HIVE_STREAMS={kind!r} is unknown", remedy="use auto, redis, kafka or off")
     if (kind == "kafka" and not servers) or (kind == "redis" and not redis_url):
         missing = "KAFKA_BOOTSTRAP_SERVERS" if kind == "kafka" else "REDIS_URL"
         raise UsageError(f"HIVE_STREAMS={kind}, but {missing} is not set", remedy=f"set {missing}")
@@ -154,8 +152,6 @@ def ticket_readers(
     from neural_hive_ml.serving.statistics_writer import Publisher, SharedStatistics, StatisticsWriter
 
     mode, seconds = settings.text("HIVE_STATISTICS"), settings.number("HIVE_STATISTICS_SECONDS")
-    if mode not in {"live", "shared"}:
-        raise UsageError(f"HIVE_STATISTICS={mode!r} is unknown", remedy="use live or shared")
     clock, folder = SystemClock(), FolderShelf(settings.data_dir / "statistics")
     topic, group = settings.text("KAFKA_TICKETS_TOPIC"), settings.text("KAFKA_CONSUMER_GROUP")
     name = hands.name

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from neural_hive_ml.addresses import mask
 from neural_hive_ml.errors import UsageError
-from neural_hive_ml.settings_table import TABLE, Setting
+from neural_hive_ml.setting import ANY, Setting
+from neural_hive_ml.settings_table import TABLE
 
 PROFILES: Final = ("embedded", "platform")
 
@@ -54,15 +55,12 @@ class Settings:
         return value.text
 
     def number(self, name: str) -> float:
-        """Return a setting as a number. Raises `UsageError` naming the variable when it is not one."""
+        """Return a setting as a number. Raises `UsageError` naming the variable when it is not one, or not in its range."""
         return _number(self.values[name])
 
     def integer(self, name: str) -> int:
-        """Return a setting as a whole number. Raises `UsageError` when it is not one."""
-        value = _number(self.values[name])
-        if not value.is_integer():
-            raise UsageError(f"{name}={self.text(name)!r} is not a whole number", remedy=f"set {name} to one")
-        return int(value)
+        """Return a setting as a whole number. Raises `UsageError` when it is not one, or not in its range."""
+        return int(_number(self.values[name]))
 
     def flag(self, name: str) -> bool:
         """Return a setting as a truth value. Raises `UsageError` for anything but true/false/1/0/yes/no."""
@@ -72,6 +70,17 @@ class Settings:
         if text in {"false", "0", "no", "off", ""}:
             return False
         raise UsageError(f"{name}={text!r} is neither true nor false", remedy=f"set {name}=true or false")
+
+    def faults(self) -> dict[str, UsageError]:
+        """Return what is wrong with each setting that cannot be read as what it is; none when all can."""
+        found: dict[str, UsageError] = {}
+        for name, value in self.values.items():
+            read = self.number if value.setting.number else self.flag if value.setting.flag else self.text
+            try:
+                read(name)
+            except UsageError as error:
+                found[name] = error
+        return found
 
 
 def _check_zone(value: Value) -> None:
@@ -86,15 +95,19 @@ def _check_zone(value: Value) -> None:
 
 
 def _number(value: Value) -> float:
+    setting = value.setting
+    known = setting.number or ANY
+    remedy = f"set {setting.name} to {known}; the default is {setting.embedded}"
     try:
         number = float(value.text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        name = value.setting.name
-        raise UsageError(
-            f"{name}={value.text!r} is not a number", remedy=f"set {name}, default {value.setting.embedded}"
-        )
+        raise UsageError(f"{setting.name}={value.text!r} is not a number", remedy=remedy)
+    if known.whole and not number.is_integer():
+        raise UsageError(f"{setting.name}={value.text!r} is not a whole number", remedy=remedy)
+    if number not in known:
+        raise UsageError(f"{setting.name}={value.text!r} is out of range", remedy=remedy)
     return number
 
 

@@ -60,6 +60,19 @@ def checks(purpose: str = "all") -> dict[str, Check]:
     return {check.name: check for check in examine(load_settings(), purpose)}
 
 
+def test_wrong_settings_are_all_named_those_too_that_nothing_has_read_yet(
+    point: Point, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checks()["settings"].status == "ok"
+    point(TICKET_RETENTION_DAYS="-1", REVIEW_AUDIT_SHARE="1.5", HIVE_STREAMS="pigeons")
+    assert run(hive_ml, ["doctor", "--json"]) == 3, "the highest code of what failed: there are no tickets either"
+    told = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
+    for name in ("TICKET_RETENTION_DAYS", "REVIEW_AUDIT_SHARE", "HIVE_STREAMS"):
+        assert (told[f"setting {name}"]["status"], told[f"setting {name}"]["exit_code"]) == ("failed", 2)
+        assert told[f"setting {name}"]["remedy"]
+    assert "settings" not in told
+
+
 @pytest.mark.xdist_group("mongo")
 def test_mongodb_is_asked_for_version_time_leave_to_write_and_indexes(mongo_uri: str, point: Point) -> None:
     name = f"test_{uuid4().hex[:12]}"
@@ -181,7 +194,7 @@ def test_a_locked_registry_file_is_found(mlflow_database: Path, tmp_path: Path) 
 def test_a_data_folder_that_is_none_is_found(tmp_path: Path, point: Point) -> None:
     (tmp_path / "file").write_text("x")
     point(HIVE_DATA_DIR=str(tmp_path / "file"))
-    found = next(iter(examine(load_settings())))
+    found = checks()["data folder"]
     assert (found.name, found.status, found.exit_code) == ("data folder", "failed", 1)
 
 

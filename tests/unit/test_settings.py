@@ -1,5 +1,6 @@
 """Two profiles of defaults, a set variable that wins, where each value came from, and no secret printed."""
 
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from neural_hive_ml.addresses import mask
 from neural_hive_ml.errors import UsageError
 from neural_hive_ml.evaluation.floors import demands
+from neural_hive_ml.setting import Number, Setting
 from neural_hive_ml.settings import Settings, load_settings
 from neural_hive_ml.settings_table import TABLE
 
@@ -48,8 +50,8 @@ def test_embedded_needs_no_server() -> None:
 @pytest.mark.parametrize(
     "setting", [s for s in TABLE if not s.name.startswith("HIVE_PROFILE")], ids=lambda s: s.name
 )
-def test_a_set_variable_wins_and_says_so(setting: object, profile: str) -> None:
-    name: str = setting.name  # type: ignore[attr-defined] - a Setting
+def test_a_set_variable_wins_and_says_so(setting: Setting, profile: str) -> None:
+    name = setting.name
     value = loaded(HIVE_PROFILE=profile, **({} if name == "HIVE_DATA_DIR" else {name: "42"})).values[name]
     assert value.origin == "environment"
     assert value.text == ("/data" if name == "HIVE_DATA_DIR" else "42")
@@ -154,7 +156,7 @@ def test_what_is_no_number_names_the_variable(name: str, text: str) -> None:
     assert f"set {name}" in caught.value.remedy
 
 
-@pytest.mark.parametrize(("text", "number"), [("0.25", 0.25), (" 3 ", 3.0), ("1e-3", 0.001), ("-1", -1.0)])
+@pytest.mark.parametrize(("text", "number"), [("0.25", 0.25), (" 3 ", 3.0), ("1e-3", 0.001), ("0", 0.0)])
 def test_numbers(text: str, number: float) -> None:
     assert loaded(DRIFT_THRESHOLD=text).number("DRIFT_THRESHOLD") == number
 
@@ -164,6 +166,42 @@ def test_whole_numbers() -> None:
     for text in ("1.5", "x", "nan"):
         with pytest.raises(UsageError, match="RETRAINING_WEEKLY_BUDGET"):
             loaded(RETRAINING_WEEKLY_BUDGET=text).integer("RETRAINING_WEEKLY_BUDGET")
+
+
+@pytest.mark.parametrize("setting", [s for s in TABLE if s.number], ids=lambda s: s.name)
+def test_a_number_out_of_its_range_is_refused_by_name(setting: Setting) -> None:
+    known = setting.number
+    assert known is not None
+    step = 1.0 if known.whole else 0.125
+    inside = {known.least + step, *([] if known.above else [known.least])} | ({known.most} - {inf})
+    outside = {known.least - step, *([known.least] if known.above else []), known.most + step} - {inf}
+    for number in inside:
+        assert loaded(**{setting.name: f"{number:g}"}).number(setting.name) == number
+    for number in outside:
+        with pytest.raises(UsageError, match=f"{setting.name}='{number:g}' is out of range") as caught:
+            loaded(**{setting.name: f"{number:g}"}).number(setting.name)
+        assert f"set {setting.name} to {known}" in caught.value.remedy
+    if known.whole:
+        with pytest.raises(UsageError, match="is not a whole number"):
+            loaded(**{setting.name: f"{known.least + 0.5}"}).number(setting.name)
+
+
+def test_what_a_number_may_be_is_said_in_words() -> None:
+    said = [str(n) for n in (Number(), Number(above=True), Number(1, whole=True), Number(0, 1))]
+    assert said == ["a number from 0", "a number above 0", "a whole number from 1", "a number from 0 to 1"]
+
+
+def test_all_faults_are_told_at_once() -> None:
+    wrong = {
+        "TICKET_RETENTION_DAYS": "-1",
+        "FEATURE_CACHE": "perhaps",
+        "SCHEDULING_MODEL_TYPE": "tree",
+        "CALENDAR_TIMEZONE": "Mars",
+    }
+    faults = loaded(**wrong).faults()
+    assert sorted(faults) == sorted(wrong)
+    assert all(fault.what.startswith(f"{name}=") and fault.remedy for name, fault in faults.items())
+    assert [loaded(HIVE_PROFILE=profile).faults() for profile in ("embedded", "platform")] == [{}, {}]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ _MARKS = {
 def doctor_command(purpose: str, as_json: bool) -> int:
     """Check each configured service and the data, and print what mends each fault.
 
-    Exit codes: 0 nothing failed, 3 not enough data, 4 a service unreachable, 1 anything else.
+    Exit codes: 0 nothing failed, 2 a setting is wrong, 3 not enough data, 4 a service unreachable, 1 anything else.
 
     Example: hive-ml doctor --for training
     """

@@ -13,6 +13,7 @@ from neural_hive_ml.diagnosis.redis import check_redis
 from neural_hive_ml.diagnosis.registry import check_registry
 from neural_hive_ml.diagnosis.retention import check_retention
 from neural_hive_ml.diagnosis.samples import check_samples
+from neural_hive_ml.diagnosis.settings import check_settings
 from neural_hive_ml.diagnosis.signatures import check_signatures
 from neural_hive_ml.diagnosis.state import check_state
 from neural_hive_ml.diagnosis.streams import check_streams
@@ -22,6 +23,7 @@ from neural_hive_ml.settings import Settings
 
 Group = Callable[[Settings], Iterator[Check]]
 _TRAINING: Final[tuple[tuple[str, Group], ...]] = (
+    ("settings", check_settings),
     ("data folder", check_folder),
     ("mongodb", check_mongo),
     ("tickets", check_tickets),

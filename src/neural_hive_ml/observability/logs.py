@@ -69,7 +69,8 @@ def setup_logs(
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
+        # A logger that keeps its set-up would go on under the name, level and form of an earlier one.
+        cache_logger_on_first_use=False,
     )
 
 

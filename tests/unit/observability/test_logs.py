@@ -3,6 +3,7 @@
 import json
 import logging
 import secrets
+from io import StringIO
 
 import pytest
 import structlog
@@ -45,6 +46,19 @@ def test_a_line_has_event_level_time_service_and_what_it_is_about(lines):
     assert first["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
     assert first["request_id"] == "r1"
     assert "trace_id" not in second
+
+
+def test_the_last_set_up_counts_for_loggers_that_have_written_before(lines):
+    logger = structlog.get_logger()
+    logger.info("early")
+    out = StringIO()
+    setup_logs("approval-service", level="INFO", log_format="json", stream=out)
+    logger.info("late")
+    assert [line["service"] for line in lines()] == ["guard-agents"]
+    assert json.loads(out.getvalue())["service"] == "approval-service"
+    with structlog.testing.capture_logs() as captured:
+        logger.info("captured")
+    assert [entry["event"] for entry in captured] == ["captured"]
 
 
 def test_library_logs_take_the_same_form_and_lose_their_secrets(lines):
