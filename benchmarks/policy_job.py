@@ -6,6 +6,7 @@ A process is forked for every run, so that libraries are loaded once; nothing is
 import os
 import shutil
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -148,13 +149,20 @@ def prepare(folder: Path) -> Path:
 
 
 def killed_everywhere(made: Path, scratch: Path, points: Sequence[int | str] | None = None) -> list[Trial]:
-    """Kill the job before each of its writes (or those named), then run it again six hours later."""
+    """Kill the job before each of its writes (or those named), then run it again six hours later.
+
+    A line an end goes to standard error: a bar's thread must not be there when a process is forked.
+    """
     if points is None:
         whole = scratch / "whole"
         shutil.copytree(made, whole)
         points = range(1, run(lambda: cycle(whole)) + 1)
         shutil.rmtree(whole)
-    return [_trial(made, scratch / "killed", point) for point in points]
+    trials: list[Trial] = []
+    for point in points:
+        trials.append(_trial(made, scratch / "killed", point))
+        print(f"killed before write {point}: {trials[-1].told or 'finished'}", file=sys.stderr, flush=True)
+    return trials
 
 
 def _trial(made: Path, folder: Path, point: int | str) -> Trial:
