@@ -60,7 +60,7 @@ class Settings:
 
     def integer(self, name: str) -> int:
         """Return a setting as a whole number. Raises `UsageError` when it is not one, or not in its range."""
-        return int(_number(self.values[name]))
+        return int(_number(self.values[name], whole=True))
 
     def flag(self, name: str) -> bool:
         """Return a setting as a truth value. Raises `UsageError` for anything but true/false/1/0/yes/no."""
@@ -94,7 +94,7 @@ def _check_zone(value: Value) -> None:
         ) from None
 
 
-def _number(value: Value) -> float:
+def _number(value: Value, *, whole: bool = False) -> float:
     setting = value.setting
     known = setting.number or ANY
     remedy = f"set {setting.name} to {known}; the default is {setting.embedded}"
@@ -104,7 +104,7 @@ def _number(value: Value) -> float:
         number = math.nan
     if not math.isfinite(number):
         raise UsageError(f"{setting.name}={value.text!r} is not a number", remedy=remedy)
-    if known.whole and not number.is_integer():
+    if (whole or known.whole) and not number.is_integer():
         raise UsageError(f"{setting.name}={value.text!r} is not a whole number", remedy=remedy)
     if number not in known:
         raise UsageError(f"{setting.name}={value.text!r} is out of range", remedy=remedy)

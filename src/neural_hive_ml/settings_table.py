@@ -1,4 +1,4 @@
-"""The table of settings: name, defaults of both profiles, meaning. Docs are generated from it.
+"""The table of settings: name, defaults of both profiles, meaning. docs/settings.md is generated from it.
 
 `{data}` in a default is the data folder. `platform=None` means the same default in both profiles.
 """
@@ -7,7 +7,7 @@ from typing import Final
 
 from neural_hive_ml.setting import ANY, COUNT, SHARE, TIME, WHOLE, Number, Setting
 
-TABLE: Final[tuple[Setting, ...]] = (
+PLACES: Final = (
     Setting("HIVE_PROFILE", "embedded", "platform", "profile of defaults: embedded or platform"),
     Setting("HIVE_DATA_DIR", "{data}", None, "folder of the embedded stores and of the last known good models"),
     Setting(
@@ -16,7 +16,8 @@ TABLE: Final[tuple[Setting, ...]] = (
         None,
         "folder of the ledger's head file; on a volume that is not the store's, truncation shows",
     ),
-    # Stores. Empty means embedded: files in the data folder.
+)
+STORES: Final = (
     Setting("MONGODB_URI", "", "mongodb://localhost:27017", "MongoDB of tickets and operational state"),
     Setting("MONGODB_DATABASE", "neural_hive", None, "MongoDB database"),
     Setting("CLICKHOUSE_HOST", "", "localhost", "ClickHouse host; empty: MongoDB or the embedded store serves"),
@@ -48,9 +49,10 @@ TABLE: Final[tuple[Setting, ...]] = (
     ),
     Setting("FEATURE_CACHE_TTL_SECONDS", "300", None, "how long a cached feature row is used", number=TIME),
     Setting(
-        "FEATURE_CACHE_TIMEOUT_MS", "20", None, "longest wait for the feature cache; late is missing", number=TIME
+        "FEATURE_CACHE_TIMEOUT_MS", "20", None, "longest wait for the feature cache; late is missing", number=COUNT
     ),
-    # Streams. The names are guard-agents' own.
+)
+STREAMS: Final = (
     Setting(
         "HIVE_STREAMS",
         "auto",
@@ -84,7 +86,8 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting("KAFKA_SASL_PASSWORD", "", None, "SASL password", secret=True),
     Setting("KAFKA_CA_FILE", "", None, "certificates (PEM) that Kafka's own is checked by; empty: the system's"),
     Setting("STORE_TIMEOUT_SECONDS", "5", None, "longest wait for a store to answer", number=TIME),
-    # Registry.
+)
+REGISTRY: Final = (
     Setting(
         "MLFLOW_TRACKING_URI",
         "sqlite:///{data}/mlflow.db",
@@ -106,7 +109,8 @@ TABLE: Final[tuple[Setting, ...]] = (
         None,
         "ed25519 public keys (PEM, concatenated); set: unsigned artifacts are refused",
     ),
-    # Models.
+)
+MODELS: Final = (
     Setting(
         "ANOMALY_DETECTOR_MODEL_TYPE",
         "isolation_forest",
@@ -145,7 +149,8 @@ TABLE: Final[tuple[Setting, ...]] = (
         "newest tickets of a window that a training makes rows of; older ones teach statistics and load only",
         number=Number(1000, whole=True),
     ),
-    # Drift and retraining.
+)
+RETRAINING: Final = (
     Setting("DRIFT_THRESHOLD", "0.2", None, "drift_score above which drift retrains", number=ANY),
     Setting("DRIFT_CHECK_INTERVAL_MINUTES", "60", None, "minutes between drift checks", number=TIME),
     Setting(
@@ -163,7 +168,8 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting(
         "RETRAINING_WEEKLY_BUDGET", "3", None, "most automatic retrainings of a model in 7 days", number=WHOLE
     ),
-    # Rollout.
+)
+ROLLOUT: Final = (
     Setting(
         "ROLLOUT_MODE",
         "auto",
@@ -202,7 +208,8 @@ TABLE: Final[tuple[Setting, ...]] = (
         "webhook (Slack's JSON) told of promotions and rollbacks; empty: nobody is told",
         secret=True,
     ),
-    # Services.
+)
+SERVICES: Final = (
     Setting("HIVE_HOST", "127.0.0.1", "0.0.0.0", "address the services listen on"),  # noqa: S104 - pods listen on all
     Setting(
         "HIVE_API_KEYS",
@@ -245,6 +252,8 @@ TABLE: Final[tuple[Setting, ...]] = (
         number=TIME,
     ),
     Setting("THREAT_RULES_FILE", "", None, "rules about platform events instead of the package's (YAML)"),
+)
+FEEDBACK: Final = (
     Setting(
         "PREDICTION_LOG",
         "true",
@@ -252,7 +261,6 @@ TABLE: Final[tuple[Setting, ...]] = (
         "keep predictions in the state store, for feedback and live quality",
         flag=True,
     ),
-    Setting("PREDICTION_LOG_DAYS", "90", None, "days that predictions and threats are kept; 0: all", number=ANY),
     Setting(
         "LABEL_MATURITY_HOURS",
         "24",
@@ -263,7 +271,16 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting(
         "QUALITY_LEAST_LABELS", "20", None, "labels below which a live quality figure is unknown", number=COUNT
     ),
-    # How long things are kept, by `hive-ml data prune`; 0 keeps them for ever.
+    Setting(
+        "REVIEW_AUDIT_SHARE",
+        "0.01",
+        None,
+        "random share of unflagged tickets put before a person, 0 to 1",
+        number=SHARE,
+    ),
+)
+RETENTION: Final = (
+    Setting("PREDICTION_LOG_DAYS", "90", None, "days that predictions and threats are kept; 0: all", number=ANY),
     Setting("TICKET_RETENTION_DAYS", "540", None, "days a ticket is kept after its creation; 0: all", number=ANY),
     Setting("OUTCOME_RETENTION_DAYS", "540", None, "days outcomes and runs of jobs are kept; 0: all", number=ANY),
     Setting("QUARANTINE_RETENTION_DAYS", "90", None, "days refused documents are kept; 0: all", number=ANY),
@@ -297,13 +314,8 @@ TABLE: Final[tuple[Setting, ...]] = (
     Setting(
         "DISK_BUDGET_GIB", "0", None, "most the data folder may hold before doctor warns; 0: no limit", number=ANY
     ),
-    Setting(
-        "REVIEW_AUDIT_SHARE",
-        "0.01",
-        None,
-        "random share of unflagged tickets put before a person, 0 to 1",
-        number=SHARE,
-    ),
+)
+OBSERVABILITY: Final = (
     Setting("HIVE_METRIC_ALIASES", "true", None, "also export the platform's older metric names", flag=True),
     Setting(
         "PROMETHEUS_URL",
@@ -326,3 +338,18 @@ TABLE: Final[tuple[Setting, ...]] = (
         one_of=("auto", "json", "pretty"),
     ),
 )
+
+SECTIONS: Final[tuple[tuple[str, tuple[Setting, ...]], ...]] = (
+    ("Where things are", PLACES),
+    ("Stores (empty: files in the data folder)", STORES),
+    ("Streams (the names are guard-agents' own)", STREAMS),
+    ("Registry", REGISTRY),
+    ("Models and training", MODELS),
+    ("Drift and retraining", RETRAINING),
+    ("Rollout", ROLLOUT),
+    ("Services", SERVICES),
+    ("Predictions, feedback and live quality", FEEDBACK),
+    ("How long things are kept (by `hive-ml data prune`; 0: for ever)", RETENTION),
+    ("Logs, metrics and traces", OBSERVABILITY),
+)
+TABLE: Final[tuple[Setting, ...]] = tuple(setting for _, section in SECTIONS for setting in section)

@@ -12,6 +12,7 @@ from neural_hive_ml.features.features_page import features_page
 from neural_hive_ml.observability.metrics_page import metrics_page
 from neural_hive_ml.serving.guard_agents.threat_rules import load_rules, rules_table
 from neural_hive_ml.settings import checkout_root
+from neural_hive_ml.settings_page import settings_page
 from neural_hive_ml.slo.alertmanager import alertmanager_config
 from neural_hive_ml.slo.pages import RUNBOOKS, runbook_index, sections
 from neural_hive_ml.slo.prometheus_config import compose_config
@@ -37,6 +38,7 @@ def _pages() -> Mapping[str, str]:
     pages = {
         "docs/metrics.md": metrics_page(),
         "docs/features.md": features_page(),
+        "docs/settings.md": settings_page(),
         f"{RUNBOOKS}/index.md": runbook_index(objectives),
     }
     checkout = checkout_root()

@@ -1,8 +1,9 @@
 """docs/metrics.md, written from the catalogue: what each metric means, who exports it, which label values exist."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
+from neural_hive_ml.markdown import markdown_table
 from neural_hive_ml.observability.catalogue import CATALOGUE
 from neural_hive_ml.observability.catalogue_records import DRIFT_AND_JOBS, FEEDBACK
 from neural_hive_ml.observability.catalogue_serving import GUIDE, INPUT, MODELS, SERVING
@@ -39,7 +40,7 @@ def metrics_page() -> str:
 def _sections() -> Iterator[str]:
     for title, specs in SECTIONS:
         yield f"## {title}\n"
-        yield _table(
+        yield markdown_table(
             ("metric", "type", "labels", "exported by", "meaning"),
             [
                 (
@@ -68,7 +69,7 @@ def _labels() -> Iterator[str]:
     for spec in CATALOGUE:
         for label in spec.labels:
             rows.setdefault((label.name, _values(label)), []).append(f"`{spec.name}`")
-    yield _table(
+    yield markdown_table(
         ("label", "values", "of"), [(f"`{name}`", values, ", ".join(of)) for (name, values), of in rows.items()]
     )
 
@@ -77,8 +78,3 @@ def _values(label: Label) -> str:
     if label.bounded_by:
         return f"not a list: {label.bounded_by}"
     return ", ".join(f"**`{v}`**" if v == label.fold else f"`{v}`" for v in label.values)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from neural_hive_ml.markdown import markdown_table
 from neural_hive_ml.slo.burn import ceiling
 from neural_hive_ml.slo.durations import expand
 from neural_hive_ml.slo.recordings import burn_rate, compliance, consumed, recording_groups, remaining
@@ -73,7 +74,7 @@ def _facts(alert: Alert) -> str:
         ("objective", slo),
         ("dashboard", f"`/d/{alert.dashboard}`"),
     ]
-    return _table(("", ""), rows) + f"\n```promql\n{expand(alert.expr)}\n```\n"
+    return markdown_table(("", ""), rows) + f"\n```promql\n{expand(alert.expr)}\n```\n"
 
 
 def _alert_table(every: Iterable[Alert], folder: str = "../runbooks/") -> str:
@@ -81,7 +82,7 @@ def _alert_table(every: Iterable[Alert], folder: str = "../runbooks/") -> str:
         (f"[{alert.name}]({folder}{alert.name}.md)", alert.severity, alert.lasts, _plain(alert.summary))
         for alert in every
     ]
-    return _table(("alert", "severity", "for", "says"), rows)
+    return markdown_table(("alert", "severity", "for", "says"), rows)
 
 
 def _plain(text: str) -> str:
@@ -95,7 +96,7 @@ def _objectives(every: Sequence[Objective]) -> str:
          f"`{one.breach_operator} {one.figure(one.critical)}`")
         for one in every
     ]  # fmt: skip
-    return _table(("objective", "target", "window", "series", "critical"), rows)
+    return markdown_table(("objective", "target", "window", "series", "critical"), rows)
 
 
 def _budgets(every: Sequence[Objective], period: str) -> str:
@@ -110,7 +111,9 @@ def _budgets(every: Sequence[Objective], period: str) -> str:
         )
         for one in every
     ]
-    return _table(("objective", "of", f"over {period}", "budget", "highest burn rate", "alerts above"), rows)
+    return markdown_table(
+        ("objective", "of", f"over {period}", "budget", "highest burn rate", "alerts above"), rows
+    )
 
 
 def _series(every: Sequence[Objective]) -> str:
@@ -121,7 +124,7 @@ def _series(every: Sequence[Objective]) -> str:
         )
         for one in every
     ]
-    return _table(("objective", "kept (0 or 1)", "budget left, %", "budget spent, %", "burn rate"), rows)
+    return markdown_table(("objective", "kept (0 or 1)", "budget left, %", "budget spent, %", "burn rate"), rows)
 
 
 def _recordings(objectives: Objectives) -> str:
@@ -131,14 +134,9 @@ def _recordings(objectives: Objectives) -> str:
         for rule in group.rules
         if isinstance(rule, Recording) and not _repeated(rule.record)
     ]
-    return _table(("series", "every", "expression"), rows)
+    return markdown_table(("series", "every", "expression"), rows)
 
 
 def _repeated(record: str) -> bool:
     """Whether a series only repeats another one over another window: the page shows those of an hour."""
     return any(f":{kind}:" in record for kind in ("ml_burn_rate", "ml_events")) and not record.endswith(":1h")
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"

@@ -10,6 +10,7 @@ import yaml
 
 from neural_hive_ml.conventions import SEVERITIES, THREAT_TYPES
 from neural_hive_ml.errors import UsageError
+from neural_hive_ml.markdown import markdown_table
 from neural_hive_ml.serving.guard_agents.threat_event import Received
 
 _ANY: Final = "any"
@@ -124,10 +125,7 @@ def _rule(position: int, entry: Mapping[str, Any]) -> Rule:
 
 def rules_table(rules: Sequence[Rule]) -> str:
     """Return the rules as a Markdown table, for the page of the stage."""
-    lines = [
-        "| rule | events | threat when | threat type | severity | confidence | source |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    rows: list[tuple[str, ...]] = []
     for rule in rules:
         each = f" + {rule.confidence_each:g} x figure, at most 1" if rule.confidence_each else ""
         confidence = "the model's" if rule.model else f"{rule.confidence:g}{each}"
@@ -140,10 +138,9 @@ def rules_table(rules: Sequence[Rule]) -> str:
         )
         source = "; ".join([rule.source, *(f"{p.id}: {p.source}" for p in rule.patterns)])
         threat = f"as reported, else {rule.threat}" if rule.reported else rule.threat
-        lines.append(
-            f"| {rule.id} | {', '.join(rule.events)} | {_when(rule)} | {threat} | {severity} | {confidence} | {source} |"
-        )
-    return "\n".join(lines)
+        rows.append((rule.id, ", ".join(rule.events), _when(rule), threat, severity, confidence, source))
+    head = ("rule", "events", "threat when", "threat type", "severity", "confidence", "source")
+    return markdown_table(head, rows).rstrip()
 
 
 def _when(rule: Rule) -> str:
