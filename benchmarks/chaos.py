@@ -29,7 +29,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from rich.console import Console
 from rich.table import Table
 from tests.support.faulty_link import Fault, Link, linked
-from tests.support.mlflow_server import free_port, running_mlflow
+from tests.support.mlflow_server import running_mlflow
+from tests.support.ports import free_port
 from tests.support.redis_server import running_redis_process
 from tests.support.served import served
 from tests.support.servers import mongo_answers, mongo_command, running

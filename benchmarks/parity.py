@@ -174,8 +174,12 @@ def _pyfunc(uri: str, version: str, rows: Floats) -> Any:
     import pandas as pd
 
     mlflow.set_tracking_uri(uri)
-    model = mlflow.pyfunc.load_model(f"models:/{version}")
-    return model.predict(pd.DataFrame(rows, columns=list(NAMES)))
+    try:
+        model = mlflow.pyfunc.load_model(f"models:/{version}")
+        return model.predict(pd.DataFrame(rows, columns=list(NAMES)))
+    finally:
+        # It is in the environment too, for whatever this process does next.
+        mlflow.set_tracking_uri(None)
 
 
 def _go_live(registry: MlflowRegistry, made: Candidate) -> str:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 
 MLSERVER = Path(__file__).parents[1] / ".tools" / "peers" / "bin"
 

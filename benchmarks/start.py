@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from tests.services.test_ticket_stream import as_known, later_tickets
-from tests.support.mlflow_server import black_hole, free_port
+from tests.support.ports import black_hole, free_port
 from tests.support.served import publish
 from tests.support.trained import anomaly_candidate
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from tests.support.mlflow_server import closed_port
+from tests.support.ports import closed_port
 
 from neural_hive_ml.errors import ArtifactRefused, StoreUnavailable
 from neural_hive_ml.serving.statistics_shelf import FolderShelf, RedisShelf, Shelf, unpacked

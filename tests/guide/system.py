@@ -36,7 +36,8 @@ from neural_hive_ml.training.duration import train_duration
 from neural_hive_ml.training.load import train_load
 from tests.guide.blocks import ROOT
 from tests.support.clickhouse_server import running_clickhouse_process
-from tests.support.mlflow_server import free_port, running_mlflow
+from tests.support.mlflow_server import running_mlflow
+from tests.support.ports import free_port
 from tests.support.prometheus_server import running_prometheus
 from tests.support.servers import running_mongo
 from tests.support.trained import request

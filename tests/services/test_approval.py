@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 
 from neural_hive_ml.conventions import GUIDE_MODELS, PREDICTIONS
 from neural_hive_ml.ledger.anchor import HeadFile

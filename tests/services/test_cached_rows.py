@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 from tests.services.test_ticket_stream import folder, later_tickets
-from tests.support.mlflow_server import closed_port
+from tests.support.ports import closed_port
 
 from neural_hive_ml.bootstrap_guard_agents import guard_agents
 from neural_hive_ml.settings import load_settings

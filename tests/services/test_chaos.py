@@ -14,7 +14,7 @@ import httpx
 import pytest
 from tests.services.test_prediction_log import wait_for
 from tests.support.faulty_link import Fault, Link, linked
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 from tests.support.redis_server import running_redis_process
 from tests.support.served import served
 from tests.support.servers import mongo_answers, mongo_command, running

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from tests.support.browser import SHOTS, findings, running_browser, shot
 from tests.support.demo_records import DETECTOR, write_records
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 from tests.support.prometheus_server import running_demo
 from tests.support.registry import evaluation, linear_model, verdict
 

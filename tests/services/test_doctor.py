@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 from tests.support.clickhouse_server import ClickHouseAddress, clickhouse_store
 from tests.support.kafka_server import listens
-from tests.support.mlflow_server import closed_port, free_port
+from tests.support.ports import closed_port, free_port
 from tests.support.redis_server import running_redis_process
 from tests.support.servers import mongo_answers, mongo_command, running
 from tests.support.tickets import ticket

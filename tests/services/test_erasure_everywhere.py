@@ -16,7 +16,7 @@ import pytest
 import redis
 from pymongo import MongoClient
 from tests.support.clickhouse_server import ClickHouseAddress, clickhouse_store
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 from tests.support.redis_server import running_redis_process
 from tests.support.tickets import START_MS, ticket
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.mlflow_server import black_hole, closed_port, free_port
+from tests.support.ports import black_hole, closed_port, free_port
 from tests.support.redis_server import running_redis_process
 
 from neural_hive_ml.cache.breaker import Breaker

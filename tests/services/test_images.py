@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.support.images import ROOT, USER, Store, entered, started, wheelhouse
-from tests.support.mlflow_server import closed_port
+from tests.support.ports import closed_port
 from tests.support.served import publish
 from tests.support.trained import anomaly_candidate, generated_tickets
 
@@ -97,6 +97,8 @@ def test_guard_agents_is_ready_from_its_last_known_good_model_while_the_registry
         assert service.status("Uid").split() == [str(USER)] * 4
         assert int(service.status("CapEff"), 16) == 0
         assert megabytes < 250
-        answer = httpx.post(f"{service.url}/api/v1/tickets/score", content=encode_ticket(generated_tickets()[0]))
+        answer = httpx.post(
+            f"{service.url}/api/v1/tickets/score", content=encode_ticket(generated_tickets()[0]), timeout=60
+        )
         assert answer.status_code == 200
         assert answer.json()["model_version"] == 1

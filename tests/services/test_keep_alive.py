@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 
 APP = """
 import sys

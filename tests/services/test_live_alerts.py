@@ -18,7 +18,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 from tests.support.prometheus_server import running_prometheus
 from tests.support.receiver import Receiver, running_alertmanager, running_receiver
 from tests.support.trained import anomaly_candidate, generated_tickets
@@ -345,7 +345,7 @@ def test_a_changed_artifact_is_refused_and_pages(
         ("the version before published again, and an hour without attempts", restore),
         [("MLModelArtifactRefused", "pagerduty")],
     )
-    with httpx.Client(base_url=service.url) as client:
+    with httpx.Client(base_url=service.url, timeout=60) as client:
         assert client.get("/health").json()["ready"], "the old version went on serving"
 
 

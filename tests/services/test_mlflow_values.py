@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from tests.support.mlflow_server import free_port, wait_for_mlflow
+from tests.support.mlflow_server import wait_for_mlflow
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("mlflow")]
 ROOT = Path(__file__).resolve().parents[2]

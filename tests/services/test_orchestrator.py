@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from tests.support.mlflow_server import closed_port
+from tests.support.ports import closed_port
 from tests.support.served import publish, served
 from tests.support.trained import (
     flights,
@@ -54,8 +54,11 @@ class Service:
         return answer.json()
 
     def predict(self, ticket: Ticket) -> dict[str, Any]:
+        began = time.perf_counter()
         answer = self.http.post("/api/v1/duration/predict", content=encode_ticket(ticket))
+        round_trip_ms = 1000 * (time.perf_counter() - began)
         assert answer.status_code == 200, answer.text
+        assert 0 < answer.json()["latency_ms"] <= round_trip_ms
         return answer.json()
 
     def tell(self, tickets: Sequence[Ticket]) -> dict[str, Any]:
@@ -96,7 +99,10 @@ def with_tickets(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def service(folder: Path) -> Iterator[Service]:
-    with served(folder, "orchestrator-dynamic") as (address, process), httpx.Client(base_url=address) as http:
+    with (
+        served(folder, "orchestrator-dynamic") as (address, process),
+        httpx.Client(base_url=address, timeout=60) as http,
+    ):
         wait_until_ready(http)
         yield Service(http, folder, process.pid)
 
@@ -105,7 +111,10 @@ def service(folder: Path) -> Iterator[Service]:
 def bare(tmp_path: Path) -> Iterator[Service]:
     """A store with tickets, and no model in any registry."""
     with_tickets(tmp_path)
-    with served(tmp_path, "orchestrator-dynamic") as (address, process), httpx.Client(base_url=address) as http:
+    with (
+        served(tmp_path, "orchestrator-dynamic") as (address, process),
+        httpx.Client(base_url=address, timeout=60) as http,
+    ):
         wait_until_ready(http, models=False)
         yield Service(http, tmp_path, process.pid)
 
@@ -136,7 +145,6 @@ def test_durations_are_the_models_own(service: Service) -> None:
         assert [said["p10_ms"], said["p50_ms"], said["p90_ms"]] == expected_duration(ticket)
         assert (said["ticket_id"], said["model_version"], said["degraded"]) == (ticket.ticket_id, 1, False)
         assert said["model_name"] == "scheduling-predictor-xgboost"
-        assert 0 < said["latency_ms"] < 100
     body = batch_of(tickets)[:-2] + b', {"ticket_id": 7}]}'
     many = service.http.post("/api/v1/duration/predict/batch", content=body).json()["results"]
     own = {"latency_ms": 0, "prediction_id": ""}
@@ -321,7 +329,7 @@ def test_it_starts_from_its_own_disk_when_the_registry_is_gone(service: Service)
     environment = {"MLFLOW_TRACKING_URI": closed_port(), "MONGODB_URI": closed_port().replace("http", "mongodb")}
     with (
         served(service.folder, "orchestrator-dynamic", **environment) as (address, _),
-        httpx.Client(base_url=address) as http,
+        httpx.Client(base_url=address, timeout=60) as http,
     ):
         wait_until_ready(http, history=False)
         state = http.get("/health").json()
@@ -337,7 +345,7 @@ def test_keys_are_asked_for_where_they_are_configured(tmp_path: Path) -> None:
     key = f"ops:score:{hashlib.sha256(b'secret').hexdigest()}"
     with (
         served(tmp_path, "orchestrator-dynamic", HIVE_API_KEYS=key) as (address, _),
-        httpx.Client(base_url=address) as http,
+        httpx.Client(base_url=address, timeout=60) as http,
     ):
         wait_until_ready(http, models=False)
         assert http.get("/api/v1/load/forecast").status_code == 401

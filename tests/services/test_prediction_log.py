@@ -57,7 +57,7 @@ def test_verdicts_are_on_record_with_their_review(tmp_path: Path) -> None:
     environment = {"REVIEW_AUDIT_SHARE": "0.2"}
     with (
         served(tmp_path, "guard-agents", **environment) as (address, process),
-        httpx.Client(base_url=address) as http,
+        httpx.Client(base_url=address, timeout=60) as http,
     ):
         wait_for(http, lambda state: state["model"])
         one = http.post("/api/v1/tickets/score", content=encode_ticket(tickets[0])).json()
@@ -85,7 +85,10 @@ def test_verdicts_are_on_record_with_their_review(tmp_path: Path) -> None:
 
 def test_durations_and_forecasts_are_on_record(tmp_path: Path) -> None:
     publish(tmp_path, [flights_duration_candidate()])
-    with served(tmp_path, "orchestrator-dynamic") as (address, process), httpx.Client(base_url=address) as http:
+    with (
+        served(tmp_path, "orchestrator-dynamic") as (address, process),
+        httpx.Client(base_url=address, timeout=60) as http,
+    ):
         wait_for(http, lambda state: state["models"]["scheduling-predictor-xgboost"]["model"])
         tickets = list(flights()[:100])
         answers = http.post("/api/v1/duration/predict/batch", content=batch_of(tickets)).json()["results"]
@@ -109,7 +112,7 @@ def test_durations_and_forecasts_are_on_record(tmp_path: Path) -> None:
 def test_nothing_is_kept_where_it_is_switched_off(tmp_path: Path) -> None:
     with (
         served(tmp_path, "orchestrator-dynamic", PREDICTION_LOG="false") as (address, process),
-        httpx.Client(base_url=address) as http,
+        httpx.Client(base_url=address, timeout=60) as http,
     ):
         wait_for(http, lambda state: state["history"]["read"])
         said = http.post("/api/v1/duration/predict", content=encode_ticket(flights()[0])).json()

@@ -13,7 +13,7 @@ from tests.support.clickhouse_server import (
     clickhouse_store,
     running_clickhouse_process,
 )
-from tests.support.mlflow_server import black_hole, closed_port
+from tests.support.ports import black_hole, closed_port
 from tests.support.tickets import ticket
 
 from neural_hive_ml.bootstrap import open_history
@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("HIVE_PROFILE", "MONGODB_URI", "CLICKHOUSE_HOST"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HIVE_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("STORE_TIMEOUT_SECONDS", "1")
+    monkeypatch.setenv("STORE_TIMEOUT_SECONDS", "5")
     return tmp_path
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.mlflow_server import black_hole, closed_port
+from tests.support.ports import black_hole, closed_port
 from tests.support.registry import NAME, evaluation, linear_model, verdict
 
 from neural_hive_ml.errors import RegistryUnavailable

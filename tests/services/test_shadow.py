@@ -60,7 +60,12 @@ def test_a_challenger_judges_in_shadow_and_leaves(tmp_path: Path) -> None:
     assert register(registry, made, made.model, CHAMPION) == 1
     assert register(registry, made, with_thresholds(made.model, 0.0), CHALLENGER) == 2
     tickets = list(generated_tickets()[-300:])
-    with served(tmp_path, "guard-agents") as (address, process), httpx.Client(base_url=address) as http:
+    # It looks at the pointer when it is told to, not in between by itself.
+    quiet = {"HIVE_MODEL_REFRESH_SECONDS": "3600"}
+    with (
+        served(tmp_path, "guard-agents", **quiet) as (address, process),
+        httpx.Client(base_url=address, timeout=60) as http,
+    ):
         wait_for(http, lambda state: state["model"] and state["challengers"])
         answers = http.post("/api/v1/tickets/score/batch", content=batch_of(tickets)).json()["results"]
         assert {said["model_version"] for said in answers} == {1}, "the champion answers"
@@ -98,7 +103,10 @@ def test_challengers_of_durations_and_load_run_in_shadow(tmp_path: Path) -> None
     for made in (duration, load):
         register(registry, made, made.model, CHAMPION)
         register(registry, made, made.model, CHALLENGER)
-    with served(tmp_path, "orchestrator-dynamic") as (address, process), httpx.Client(base_url=address) as http:
+    with (
+        served(tmp_path, "orchestrator-dynamic") as (address, process),
+        httpx.Client(base_url=address, timeout=60) as http,
+    ):
         wait_for(http, lambda state: len(state["challengers"]) == 2 and state["history"]["read"])
         answers = http.post("/api/v1/duration/predict/batch", content=batch_of(list(flights()[:100]))).json()[
             "results"
@@ -111,9 +119,14 @@ def test_challengers_of_durations_and_load_run_in_shadow(tmp_path: Path) -> None
             for ticket, at_ms in zip(flights(), (now - 5 * HOUR_MS, now - 60_000), strict=False)
         ]
         http.post("/api/v1/tickets/events", content=batch_of(ended))
-        http.get("/api/v1/load/forecast?horizon=60")
         ahead = f'predictions_total{{agreed="true",model_name="{load.model.name}"}} 1.0'
-        until(lambda: ahead in http.get("/metrics").text)
+
+        def forecast_beside() -> bool:
+            # One made before the events is degraded, goes beside nothing and is kept for some seconds.
+            assert http.get("/api/v1/load/forecast?horizon=60").status_code == 200
+            return ahead in http.get("/metrics").text
+
+        until(forecast_beside)
         stop(process)
     shadows = found(tmp_path, SHADOW_PREDICTIONS)
     assert len(shadows) == 101
@@ -130,7 +143,10 @@ def test_a_refused_challenger_is_told_and_the_champion_goes_on(tmp_path: Path) -
     name = made.model.name
     register(registry, made, made.model, CHAMPION)
     register(registry, made, replace(made.model, feature_set_version="of another time"), CHALLENGER)
-    with served(tmp_path, "guard-agents") as (address, process), httpx.Client(base_url=address) as http:
+    with (
+        served(tmp_path, "guard-agents") as (address, process),
+        httpx.Client(base_url=address, timeout=60) as http,
+    ):
         wait_for(http, lambda state: state["model"] and state["challengers"])
         told = http.get("/health").json()
         assert told["status"] == "ok", "what runs in shadow degrades nothing"

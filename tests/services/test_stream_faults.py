@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 from tests.support.kafka_server import running_kafka_process
-from tests.support.mlflow_server import black_hole, closed_port, free_port
+from tests.support.ports import black_hole, closed_port, free_port
 from tests.support.redis_server import running_redis_process
 from tests.support.stream_reader import broker_of
 
@@ -258,9 +258,7 @@ async def interrupted(
 
 @pytest.mark.parametrize("kind", ["redis", "kafka"])
 def test_a_paused_broker_is_waited_for(kind: str, tmp_path: Path) -> None:
-    timeout = 1.0
-
-    def of(address: str) -> Broker:
+    def of(address: str, timeout: float) -> Broker:
         if kind == "redis":
             return RedisBroker(address, timeout, 0.5)
         return KafkaBroker(KafkaAccess(address), timeout, 10.0)
@@ -270,8 +268,8 @@ def test_a_paused_broker_is_waited_for(kind: str, tmp_path: Path) -> None:
         address = server.url if kind == "redis" else server.bootstrap  # type: ignore[attr-defined] # by kind
         collecting, errors, recovered = asyncio.run(
             interrupted(
-                of(address),
-                of(address),
+                of(address, 1.0),
+                of(address, 30.0),
                 lambda: os.killpg(server.process.pid, signal.SIGSTOP),
                 lambda: os.killpg(server.process.pid, signal.SIGCONT),
                 down=3.0,
@@ -298,7 +296,7 @@ def test_a_redis_that_died_and_came_back_has_all_it_acknowledged(tmp_path: Path)
         try:
             collecting, errors, recovered = asyncio.run(
                 interrupted(
-                    RedisBroker(url, 1.0, 0.5), RedisBroker(url, 1.0), kill, lambda: _enter(manager), down=1.0
+                    RedisBroker(url, 1.0, 0.5), RedisBroker(url, 30.0), kill, lambda: _enter(manager), down=1.0
                 )
             )
         finally:

@@ -58,7 +58,7 @@ def test_mongodb(mongo_uri: str, certificates: tuple[Path, Path], ca: str) -> No
         store.put("notes", Record("a", 1, {"n": 1}))
         assert store.get("notes", "a") == Record("a", 1, {"n": 1})
         store.close()
-        stranger = MongoStateStore(uri, "tls", 1.0)
+        stranger = MongoStateStore(uri, "tls", 10.0)
         with pytest.raises(StoreUnavailable, match="tlsCAFile"):
             stranger.get("notes", "a")
         stranger.close()

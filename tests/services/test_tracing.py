@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 from starlette.testclient import TestClient
-from tests.support.mlflow_server import black_hole, closed_port
 from tests.support.otlp_receiver import Arrived, Collector, running_collector
+from tests.support.ports import black_hole, closed_port
 from tests.support.served import served
 from tests.support.trained import generated_tickets
 
@@ -66,7 +66,7 @@ def storeless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, P
 def test_a_failure_s_answer_and_its_line_name_the_caller_s_trace(storeless: tuple[str, Path]) -> None:
     url, folder = storeless
     headers = {"traceparent": SAMPLED, "x-request-id": "asked-1"}
-    answer = httpx.get(f"{url}/api/v1/feedback", headers=headers)
+    answer = httpx.get(f"{url}/api/v1/feedback", headers=headers, timeout=60)
     problem = answer.json()
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"
@@ -79,7 +79,7 @@ def test_a_failure_s_answer_and_its_line_name_the_caller_s_trace(storeless: tupl
 def test_lines_written_in_a_thread_of_the_pool_have_the_ids_too(storeless: tuple[str, Path]) -> None:
     url, folder = storeless
     headers = {"traceparent": SAMPLED, "x-request-id": "asked-2"}
-    assert httpx.get(f"{url}/api/v1/feedback/health", headers=headers).status_code == 503
+    assert httpx.get(f"{url}/api/v1/feedback/health", headers=headers, timeout=60).status_code == 503
     [line] = [one for one in lines_of(folder) if one.get("request_id") == "asked-2"]
     assert (line["event"], line["trace_id"]) == ("approval.store_unavailable", TRACE)
 
@@ -89,7 +89,7 @@ def test_lines_written_in_a_thread_of_the_pool_have_the_ids_too(storeless: tuple
     ["", "nonsense", f"00-{'0' * 32}-{CALLER}-01", f"ff-{TRACE}-{CALLER}-01", SAMPLED.upper(), SAMPLED + "-x"],
 )
 def test_a_malformed_traceparent_begins_a_new_trace(storeless: tuple[str, Path], header: str) -> None:
-    answer = httpx.get(f"{storeless[0]}/nowhere", headers={"traceparent": header})
+    answer = httpx.get(f"{storeless[0]}/nowhere", headers={"traceparent": header}, timeout=60)
     assert answer.status_code == 404
     begun = answer.json()["trace_id"]
     assert len(begun) == 32
@@ -98,7 +98,7 @@ def test_a_malformed_traceparent_begins_a_new_trace(storeless: tuple[str, Path],
 
 
 def test_two_traceparents_are_none(storeless: tuple[str, Path]) -> None:
-    answer = httpx.get(f"{storeless[0]}/nowhere", headers=[("traceparent", SAMPLED)] * 2)
+    answer = httpx.get(f"{storeless[0]}/nowhere", headers=[("traceparent", SAMPLED)] * 2, timeout=60)
     assert answer.json()["trace_id"] != TRACE
 
 
@@ -130,13 +130,18 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Collec
             wait_for(url, process, folder)
             body = {**ticket, "description": SECRET, "parameters": {"card": SECRET}}
             score, other = f"{url}/api/v1/tickets/score", {"user-agent": SECRET, "x-request-id": SECRET}
-            assert httpx.post(score, json=body, headers={"traceparent": SAMPLED, **other}).status_code == 200
-            bad = httpx.post(score, json={"ticket_id": SECRET, "qos": 3}, headers={"traceparent": SAMPLED})
+            assert (
+                httpx.post(score, json=body, headers={"traceparent": SAMPLED, **other}, timeout=60).status_code
+                == 200
+            )
+            bad = httpx.post(
+                score, json={"ticket_id": SECRET, "qos": 3}, headers={"traceparent": SAMPLED}, timeout=60
+            )
             assert bad.status_code == 422
-            assert httpx.post(score, json=body, headers={"traceparent": UNSAMPLED}).status_code == 200
-            no_model = httpx.post(f"{url}/v2/models/{SECRET}/infer", json={"inputs": []})
+            assert httpx.post(score, json=body, headers={"traceparent": UNSAMPLED}, timeout=60).status_code == 200
+            no_model = httpx.post(f"{url}/v2/models/{SECRET}/infer", json={"inputs": []}, timeout=60)
             assert no_model.status_code in {404, 422, 503}
-            httpx.get(f"{url}/{SECRET}?{SECRET}={SECRET}", headers={"traceparent": SAMPLED})
+            httpx.get(f"{url}/{SECRET}?{SECRET}={SECRET}", headers={"traceparent": SAMPLED}, timeout=60)
             httpx.request("PROPFIND", f"{url}/health", headers={"traceparent": SAMPLED})
             assert stopped(process) == 0
         yield collector, (folder / "service.log").read_text()
@@ -187,7 +192,7 @@ def test_a_failure_is_an_error_of_its_span(tmp_path: Path) -> None:
         }
         with served(tmp_path, "approval-service", **told) as (url, process):
             wait_for(url, process, tmp_path)
-            problem = httpx.get(f"{url}/api/v1/feedback").json()
+            problem = httpx.get(f"{url}/api/v1/feedback", timeout=60).json()
             assert stopped(process) == 0
         [span] = [one for one in collector.spans if one.failed]
     assert (span.service, span.trace_id) == ("approval-service", problem["trace_id"])
@@ -221,7 +226,7 @@ def test_a_collector_that_is_away_costs_no_request_and_no_stop(tmp_path: Path, s
             process,
         ):
             wait_for(url, process, tmp_path)
-            with httpx.Client(base_url=url) as client:
+            with httpx.Client(base_url=url, timeout=60) as client:
                 # More than the queue holds: what cannot be sent is dropped.
                 assert {client.get("/health").status_code for _ in range(300)} == {200}
             assert stopped(process) == 0

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,14 @@ OFFSET = 21_000
 def children_of(pid: int) -> list[int]:
     listed = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True, check=True).stdout
     return [int(a) for a, b in re.findall(r"(\d+)\s+(\d+)", listed) if int(b) == pid]
+
+
+def soon(pattern: str, read: Callable[[], str]) -> None:
+    """Wait for what is to be read within a minute."""
+    until = time.monotonic() + 60
+    while not re.search(pattern, read()):
+        assert time.monotonic() < until, f"no {pattern} in {read()}"
+        time.sleep(0.2)
 
 
 def test_everything_comes_up_and_goes_with_one_signal(tmp_path: Path, mlflow_database: Path) -> None:
@@ -48,14 +57,14 @@ def test_everything_comes_up_and_goes_with_one_signal(tmp_path: Path, mlflow_dat
             ("prometheus", "/-/ready"),
             ("alertmanager", "/-/ready"),
         ):
-            assert httpx.get(f"http://127.0.0.1:{PORTS[name] + OFFSET}{path}").status_code == 200, name
-        rules = httpx.get(f"http://127.0.0.1:{PORTS['prometheus'] + OFFSET}/api/v1/rules").json()
+            assert httpx.get(f"http://127.0.0.1:{PORTS[name] + OFFSET}{path}", timeout=60).status_code == 200, name
+        rules = httpx.get(f"http://127.0.0.1:{PORTS['prometheus'] + OFFSET}/api/v1/rules", timeout=60).json()
         assert rules["data"]["groups"]
-        known = httpx.get(f"http://127.0.0.1:{PORTS['prometheus'] + OFFSET}/api/v1/alertmanagers").json()
-        assert str(PORTS["alertmanager"] + OFFSET) in str(known["data"]["activeAlertmanagers"])
-        scheduled = (tmp_path / "up" / "training-job.log").read_text()
-        assert re.search(r"next training: \d{4}-\d\d-\d\dT02:00:00.000Z", scheduled), scheduled
-        assert "rollout-check" in (tmp_path / "up" / "upkeep.log").read_text()
+        # Prometheus looks for Alertmanager in its own time, and the jobs say when they are ready in their logs alone.
+        known = f"http://127.0.0.1:{PORTS['prometheus'] + OFFSET}/api/v1/alertmanagers"
+        soon(rf":{PORTS['alertmanager'] + OFFSET}/", lambda: str(httpx.get(known, timeout=60).json()["data"]))
+        soon(r"next training: \d{4}-\d\d-\d\dT02:00:00.000Z", (tmp_path / "up" / "training-job.log").read_text)
+        soon("rollout-check", (tmp_path / "up" / "upkeep.log").read_text)
         children = children_of(process.pid)
         assert len(children) >= 10
         # A second one says which port is taken, and touches nothing.

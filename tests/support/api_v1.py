@@ -100,7 +100,7 @@ def _wait(address: str) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until:
         with suppress(httpx.TransportError):
-            health = httpx.get(f"{address}/health").json()
+            health = httpx.get(f"{address}/health", timeout=60).json()
             if health.get("ready", True) and health.get("history", {"read": True})["read"]:
                 return
         time.sleep(0.05)

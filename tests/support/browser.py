@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = which("chromium") or which("chromium-browser") or "/usr/bin/chromium"
 # The folder for pictures of the documents; without it none is taken.
@@ -24,6 +24,8 @@ def running_browser() -> Iterator[Browser]:
     """Yield Chromium, closed at the end."""
     if not Path(CHROMIUM).exists():
         raise RuntimeError("chromium is missing; next: scripts/install_test_servers.sh")
+    # What a page shows is waited for as long as a busy machine needs; no test is about the time.
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         try:

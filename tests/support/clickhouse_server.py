@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from neural_hive_ml.tickets.clickhouse import ClickHouseTicketStore
 from neural_hive_ml.tickets.clickhouse_client import ClickHouseTarget
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 from tests.support.servers import TOOLS, running
 
 FACADE = Path(__file__).with_name("clickhouse_facade.py")

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 
 Fault = Literal["none", "gone", "black hole", "slow"]
 SLOW_SECONDS = 0.4

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = "python3,python3-venv,python3-dev,python-is-python3,ca-certificates,gcc,libc6-dev"

@@ -1,8 +1,7 @@
-"""A real `mlflow server` process, and ports that do not answer."""
+"""A real `mlflow server` process."""
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -11,14 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.ports import free_port
+
 START_SECONDS = 90
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def laid_out(file: Path) -> Path:
@@ -79,17 +73,3 @@ def wait_for_mlflow(
         except OSError:
             time.sleep(0.2)
     raise RuntimeError(f"mlflow server did not answer in {seconds:g} s: {log.read_text()[-2000:]}")
-
-
-@contextmanager
-def black_hole() -> Iterator[str]:
-    """Yield the URI of a port that accepts connections and never says a word."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(64)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-def closed_port() -> str:
-    """Return the URI of a port that refuses connections."""
-    return f"http://127.0.0.1:{free_port()}"

@@ -16,7 +16,7 @@ from neural_hive_ml.slo.prometheus_config import prometheus_arguments, prometheu
 from neural_hive_ml.slo.rules import RULES_FILE, rule_files
 from neural_hive_ml.slo.spec import load_objectives
 from tests.support.demo_metrics import exposition
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 from tests.support.servers import running
 
 

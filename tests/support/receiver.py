@@ -12,7 +12,7 @@ from shutil import which
 
 from neural_hive_ml.slo.alertmanager import alertmanager_config
 from tests.support.http_server import QuietHandler, running_http
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 from tests.support.servers import running
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 from tests.support.servers import running
 
 

@@ -12,7 +12,7 @@ from neural_hive_ml.registry.memory import MemoryRegistry
 from neural_hive_ml.registry.promotion import promote
 from neural_hive_ml.state.memory import MemoryStateStore
 from neural_hive_ml.training.request import Candidate
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 
 
 @contextmanager

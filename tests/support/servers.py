@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.mlflow_server import free_port
+from tests.support.ports import free_port
 
 TOOLS = Path(__file__).parents[2] / ".tools" / "testservers" / "bin"
 
 
 @contextmanager
 def running(
-    command: Sequence[str], ready: Callable[[], bool], log: Path, seconds: float = 30.0
+    command: Sequence[str], ready: Callable[[], bool], log: Path, seconds: float = 120.0
 ) -> "Iterator[subprocess.Popen[bytes]]":
     """Run a server, in a process group of its own, until the block ends.
 

@@ -16,8 +16,8 @@ _AUTHENTICATION_FAILED, _UNAUTHORIZED = 18, 13
 # How long a write may wait for the majority, as a multiple of the time-out of one answer.
 _WRITE_PATIENCE = 4
 # The driver asks a server it lost once in 500 ms, not sooner (its minHeartbeatFrequencyMS, fixed): whoever waits
-# for a server no longer than that may be told that one is gone which is back.
-_LEAST_SELECTION_MS = 2 * 500
+# for a server no longer than that may be told that one is gone which is back. Two such tries, and time for an answer.
+_LEAST_SELECTION_MS = 3 * 500
 _MAJORITY = "check the replica set (rs.status()); it is safe to write the same again"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from tests.support.mlflow_server import closed_port
+from tests.support.ports import closed_port
 from tests.support.tickets import flights
 
 from neural_hive_ml.cli.app import hive_ml, run

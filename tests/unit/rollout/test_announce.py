@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from tests.support.mlflow_server import closed_port
+from tests.support.ports import closed_port
 
 from neural_hive_ml.clock import DAY_MS
 from neural_hive_ml.conventions import ANNOUNCEMENTS

@@ -1,7 +1,7 @@
 """The prediction log: nothing is lost that fits, what is lost is counted, answers never wait."""
 
 import asyncio
-import time
+import threading
 from collections.abc import Iterable
 from functools import partial
 
@@ -22,14 +22,16 @@ NOW_MS = 1_700_000_000_000
 
 
 class Faulty(MemoryStateStore):
-    """A store that does not answer for a while, or slowly."""
+    """A store that fails for a while, or says nothing until `answers` is set."""
 
-    def __init__(self, failures: int = 0, seconds: float = 0.0) -> None:
+    def __init__(self, failures: int = 0) -> None:
         super().__init__()
-        self.failures, self.seconds = failures, seconds
+        self.failures, self.answers = failures, threading.Event()
+        self.answers.set()
 
     def insert(self, collection: str, records: Iterable[Record]) -> int:
-        time.sleep(self.seconds)
+        if not self.answers.wait(60):
+            raise AssertionError("whoever writes is waited for")
         if self.failures:
             self.failures -= 1
             raise StoreUnavailable("down", remedy="wait")
@@ -78,8 +80,19 @@ def test_all_are_written_in_batches_and_counted() -> None:
 def test_a_store_that_comes_back_gets_all() -> None:
     store = Faulty(failures=5)
     log, metrics = log_to(store)
-    asyncio.run(kept_and_stopped(log, 100, after_seconds=0.3))
-    assert store.count(PREDICTIONS) == 100
+
+    async def kept_until_written() -> None:
+        running = asyncio.create_task(log.run())
+        for number in range(100):
+            log.keep(partial(entry, number))
+        async with asyncio.timeout(60):
+            while store.count(PREDICTIONS) < 100:
+                await asyncio.sleep(0.01)
+        log.stop()
+        await running
+
+    asyncio.run(kept_until_written())
+    assert store.failures == 0
     assert (counted(metrics, "written"), counted(metrics, "dropped")) == (100, 0)
 
 
@@ -93,20 +106,22 @@ def test_what_does_not_fit_and_what_is_left_is_counted() -> None:
 
 
 def test_a_slow_store_holds_nobody_up() -> None:
-    log, _ = log_to(Faulty(seconds=0.2))
+    store = Faulty()
+    log, metrics = log_to(store)
 
-    async def longest_wait() -> float:
+    async def kept_while_it_is_silent() -> None:
         running = asyncio.create_task(log.run())
-        longest, began = 0.0, time.perf_counter()
+        store.answers.clear()
         for number in range(200):
             log.keep(partial(entry, number))
             await asyncio.sleep(0.001)
-            longest, began = max(longest, time.perf_counter() - began), time.perf_counter()
+        # Only this loop lets the store answer: one that waited for it would not have come here.
+        store.answers.set()
         log.stop()
         await running
-        return longest
 
-    assert asyncio.run(longest_wait()) < 0.1
+    asyncio.run(kept_while_it_is_silent())
+    assert (store.count(PREDICTIONS), counted(metrics, "dropped")) == (200, 0)
 
 
 def test_what_cannot_be_written_does_not_stand_in_the_way() -> None:
