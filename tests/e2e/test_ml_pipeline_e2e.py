@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.support.ports import free_port
 
 from neural_hive_ml.clock import parse_instant
 from neural_hive_ml.conventions import GUIDE_MODELS
@@ -203,7 +204,7 @@ def test_the_guides_evidently_monitor_renews_the_reference(trained: dict[str, st
 
 def test_an_unready_service_says_why_and_keeps_trying(environment: dict[str, str], tmp_path: Path) -> None:
     empty = {**environment, "HIVE_DATA_DIR": str(tmp_path)}
-    port = "18431"
+    port = str(free_port())
     command = [sys.executable, "-m", "neural_hive_ml", "serve", "guard-agents", "--port", port]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, env=empty, stdout=log, stderr=log)

@@ -23,7 +23,7 @@ Answer = dict[str, object]
 @contextmanager
 def replica(folder: Path, redis: str, cache: str = "true") -> Iterator[TestClient]:
     environment = {"HIVE_DATA_DIR": str(folder), "REDIS_URL": redis, "HIVE_STREAMS": "off", "FEATURE_CACHE": cache}
-    service = guard_agents(load_settings({**environment, "FEATURE_CACHE_TIMEOUT_MS": "500"}))
+    service = guard_agents(load_settings({**environment, "FEATURE_CACHE_TIMEOUT_MS": "5000"}))
     with TestClient(service.app()) as client:
         client.post("/api/v1/model/refresh")
         yield client

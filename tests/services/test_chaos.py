@@ -96,6 +96,10 @@ def test_nothing_fails_and_nothing_is_mixed_up(tmp_path: Path, links: dict[str, 
             reigns: list[tuple[float, float, int]] = []
             since, version = time.time(), 2
             for number in range(SWAPS):
+                # Some answers wholly within each reign, however slow the machine; the load's come beside them.
+                for body in bodies[:2]:
+                    said = http.post("/api/v1/tickets/score?stage=created", content=body).json()
+                    assert said["model_version"] == version
                 time.sleep(0.1)
                 following = point(registry, 1 if number % 2 == 0 else 2)
                 reigns.append((since, time.time(), version))
@@ -117,9 +121,6 @@ def check(got: list[Answered], thresholds: dict[int, float], reigns: list[tuple[
     for answer in got:
         assert answer.version is not None
         assert answer.threshold == thresholds[answer.version], "half of one model and half of another"
-    seen = 0
     for since, until, version in reigns:
-        wholly = [a.version for a in got if since < a.sent and a.done < until]
-        seen += len(wholly)
-        assert set(wholly) <= {version}, (since, until, version)
-    assert seen > 20
+        wholly = {a.version for a in got if since < a.sent and a.done < until}
+        assert wholly <= {version}, (since, until, version)

@@ -23,9 +23,10 @@ from tests.support.tickets import ticket
 from tests.support.trained import generated_tickets
 
 from neural_hive_ml.cli.app import hive_ml, run
+from neural_hive_ml.clock import SystemClock
 from neural_hive_ml.conventions import GUIDE_MODELS, PREDICTIONS
 from neural_hive_ml.diagnosis import Check, examine
-from neural_hive_ml.diagnosis.clocks import MOST_SKEW_MS, check_clock, skew_of
+from neural_hive_ml.diagnosis.clocks import MOST_SKEW_MS, check_clock, narrowed, skew_of, watch_clock
 from neural_hive_ml.diagnosis.registry import _file, _writes
 from neural_hive_ml.errors import NotEnoughData
 from neural_hive_ml.settings import load_settings
@@ -92,7 +93,10 @@ def test_mongodb_is_asked_for_version_time_leave_to_write_and_indexes(mongo_uri:
             held[PREDICTIONS].drop_index(index)
         missing = checks("training")["state indexes"]
         assert (missing.status, missing.remedy) == ("warning", "hive-ml tickets index")
-        assert missing.detail == f"missing: {PREDICTIONS}.by_time, {PREDICTIONS}.by_ticket_id"
+        assert (
+            missing.detail
+            == f"missing: {PREDICTIONS}.by_time, {PREDICTIONS}.by_ticket_id, {PREDICTIONS}.by_review"
+        )
         assert run(hive_ml, ["tickets", "index"]) == 0
         assert checks("training")["state indexes"].status == "ok"
         client.drop_database(name)
@@ -208,6 +212,36 @@ def test_a_true_difference_lies_within_what_is_told(ahead_ms: int, there: int, b
         assert abs(ahead_ms) > MOST_SKEW_MS
     if skew.verdict == "together":
         assert abs(ahead_ms) <= MOST_SKEW_MS
+
+
+@given(st.integers(-10_000, 10_000), st.integers(0, 10**6), st.lists(st.integers(0, 400), min_size=1, max_size=6))
+def test_a_true_difference_lies_within_what_several_looks_leave(
+    ahead_ms: int, at_ms: int, trips: list[int]
+) -> None:
+    """Of a header as uvicorn has it: looked up once a second, at some moment in it, and cut to a second."""
+    phase, skew, now = at_ms % 1_000, None, at_ms
+    for trip in trips:
+        theirs = now + trip // 2 + ahead_ms
+        looked_up = (theirs - phase) // 1_000 * 1_000 + phase
+        seen = skew_of(now, looked_up // 1_000 * 1_000, now + trip, 2_000)
+        skew = seen if skew is None else narrowed(skew, seen)
+        now += trip + 300
+    assert skew is not None
+    assert abs(ahead_ms - skew.offset_ms) <= skew.uncertainty_ms
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "status"), [(0, "ok"), (900, "ok"), (-900, "ok"), (5_000, "warning"), (-5_000, "warning")]
+)
+def test_a_clock_told_in_seconds_is_asked_until_it_can_be_told(ahead_ms: int, status: str) -> None:
+    asked = []
+
+    def ask() -> int:
+        asked.append(1)
+        return (SystemClock().now_ms() + ahead_ms) // 1_000 * 1_000
+
+    assert watch_clock("x", ask, 2_000).status == status
+    assert 1 <= len(asked) <= 6
 
 
 def test_a_clock_that_is_wrong_or_cannot_be_told_is_no_ok() -> None:

@@ -1,6 +1,8 @@
 """What the guide's `kubectl logs ... | grep drift` finds in orchestrator-dynamic's log."""
 
 import asyncio
+import threading
+from collections.abc import Callable
 
 import structlog
 from structlog.testing import capture_logs
@@ -9,7 +11,7 @@ from neural_hive_ml.conventions import DRIFT_RECORDS, GUIDE_MODELS
 from neural_hive_ml.errors import StoreUnavailable
 from neural_hive_ml.serving.orchestrator.drift_notes import DriftNotes
 from neural_hive_ml.state.memory import MemoryStateStore
-from neural_hive_ml.state.port import Record
+from neural_hive_ml.state.port import Record, StateStore
 
 LOAD, SCHEDULING = GUIDE_MODELS[1], GUIDE_MODELS[4]
 
@@ -24,10 +26,19 @@ def check(name: str, at_ms: int, *, detected: bool) -> Record:
     return Record(f"{name}@{at_ms}", at_ms, document)
 
 
-def told(notes: DriftNotes, seconds: float) -> list[dict[str, object]]:
+def told(open_state: Callable[[], StateStore], names: tuple[str, ...], rounds: int = 5) -> list[dict[str, object]]:
+    """Return what is logged by that many looks into a store, at the least."""
+    looks = threading.Semaphore(0)
+
+    def counted() -> tuple[str, ...]:
+        looks.release()
+        return names
+
     async def run() -> None:
+        notes = DriftNotes(open_state, counted, every_seconds=0.01)
         task = asyncio.create_task(notes.run())
-        await asyncio.sleep(seconds)
+        for _ in range(rounds + 1):  # a look has ended when the next one begins
+            assert await asyncio.to_thread(looks.acquire, timeout=30)
         notes.stop()
         await task
 
@@ -41,7 +52,7 @@ def test_each_check_is_told_once_and_a_model_without_one_is_unknown() -> None:
     state = MemoryStateStore()
     state.put(DRIFT_RECORDS, check(LOAD, 1, detected=False))
     state.put(DRIFT_RECORDS, check(LOAD, 2, detected=True))
-    logs = told(DriftNotes(lambda: state, lambda: (LOAD, SCHEDULING), every_seconds=0.01), 0.3)
+    logs = told(lambda: state, (LOAD, SCHEDULING))
     found = [(log["event"], log["model"], log.get("drift_detected"), log["log_level"]) for log in logs]
     assert found == [
         ("serving.drift_checked", LOAD, True, "warning"),
@@ -60,5 +71,5 @@ def test_a_store_that_does_not_answer_is_asked_again_and_told() -> None:
             raise StoreUnavailable("no answer", remedy="hive-ml doctor")
         return state
 
-    events = [log["event"] for log in told(DriftNotes(open_state, lambda: (LOAD,), every_seconds=0.01), 0.3)]
+    events = [log["event"] for log in told(open_state, (LOAD,))]
     assert events == ["serving.drift_not_read", "serving.drift_checked"]

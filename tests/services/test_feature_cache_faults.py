@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,29 +29,46 @@ def cache_at(url: str, seen: list[str], open_seconds: float = 0.2) -> RedisFeatu
     )
 
 
-def look(cache: RedisFeatureCache, times: int) -> tuple[list[bool], float]:
+def look(cache: RedisFeatureCache, times: int) -> tuple[list[bool], int]:
+    """Look up a row so often; return whether it was there, and how often Redis was asked beyond the promised.
+
+    Promised are two time-outs until the breaker opens, then one look a period; never one a look-up.
+    """
+    ask, asked = cache._redis.mget, []
+
+    def counted(keys: list[str]) -> object:
+        asked.append(keys)
+        return ask(keys)
+
     began = time.monotonic()
-    found = [cache.find(["a"])[0] is not None for _ in range(times)]
-    return found, time.monotonic() - began
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache._redis, "mget", counted)
+        found = [cache.find(["a"])[0] is not None for _ in range(times)]
+    periods = int((time.monotonic() - began) / cache._breaker.open_seconds)
+    return found, max(0, len(asked) - cache._breaker.failures - periods)
+
+
+def until(happens: Callable[[], bool]) -> None:
+    """Try for a while: on a busy machine one answer of a Redis that is well may be later than the time-out."""
+    give_up = time.monotonic() + 30
+    while not happens():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
 
 
 def test_a_paused_redis_costs_two_time_outs_then_nothing(tmp_path: Path) -> None:
     with running_redis_process(tmp_path) as server:
         seen: list[str] = []
         cache = cache_at(server.url, seen)
-        assert cache.keep(ROW)
-        assert look(cache, 3)[0] == [True] * 3
+        until(lambda: cache.keep(ROW))
+        until(lambda: look(cache, 3)[0] == [True] * 3)
+        before = len(seen)
         os.killpg(server.process.pid, signal.SIGSTOP)
-        found, seconds = look(cache, 1_000)
-        assert not any(found)
-        # Two time-outs until the breaker opens, then one each 0.2 s; never one a look-up.
-        assert seconds < 1.0
-        assert set(seen[3:]) == {"error"}
+        found, too_often = look(cache, 1_000)
+        assert (any(found), too_often) == (False, 0)
+        assert seen[before:] == ["error"] * 1_000
         os.killpg(server.process.pid, signal.SIGCONT)
-        give_up = time.monotonic() + 5
-        while not look(cache, 1)[0][0]:
-            assert time.monotonic() < give_up
-            time.sleep(0.02)
+        until(lambda: look(cache, 1)[0][0])
         cache.close()
 
 
@@ -59,19 +77,14 @@ def test_a_killed_redis_is_used_again_when_it_is_back(tmp_path: Path) -> None:
     seen: list[str] = []
     with running_redis_process(tmp_path / "first", port) as server:
         cache = cache_at(server.url, seen)
-        assert cache.keep(ROW)
+        until(lambda: cache.keep(ROW))
         os.killpg(server.process.pid, signal.SIGKILL)
         server.process.wait(5)
-        found, seconds = look(cache, 100)
-        assert not any(found)
-        assert seconds < 1.0
+        assert look(cache, 100) == ([False] * 100, 0)
         assert not cache.keep(ROW)
     with running_redis_process(tmp_path / "second", port):
-        give_up = time.monotonic() + 5
-        while not cache.keep(ROW):
-            assert time.monotonic() < give_up
-            time.sleep(0.02)
-        assert look(cache, 1)[0] == [True]
+        until(lambda: cache.keep(ROW))
+        until(lambda: look(cache, 1)[0] == [True])
     cache.close()
 
 
@@ -80,9 +93,7 @@ def test_a_black_hole_and_a_wrong_port_only_cost_time() -> None:
         for address in (silent, closed_port()):
             seen: list[str] = []
             cache = cache_at(address.replace("http", "redis"), seen, open_seconds=60)
-            found, seconds = look(cache, 100)
-            assert not any(found)
-            assert seconds < 2 * TIMEOUT_MS / 1000 + 0.5
+            assert look(cache, 100) == ([False] * 100, 0)
             assert seen == ["error"] * 100
             cache.close()
 
@@ -91,10 +102,10 @@ def test_what_another_release_wrote_is_stale(redis_url: str) -> None:
     import redis
 
     seen: list[str] = []
-    cache = cache_at(redis_url, seen)
+    cache = RedisFeatureCache(redis_url, SystemClock(), 60_000, 10_000, seen.append)
     with redis.Redis.from_url(redis_url) as client:
         for junk in (b"", b"\x02" + b"x" * 24, b"\x01" + b"x" * 17):
-            client.set("hive:features:a", junk, px=5_000)
+            client.set("hive:features:a", junk, px=60_000)
             assert cache.find(["a"]) == [None]
         client.delete("hive:features:a")
     assert seen == ["stale"] * 3
@@ -104,7 +115,7 @@ def test_what_another_release_wrote_is_stale(redis_url: str) -> None:
 def test_the_hit_rate_is_exported(redis_url: str) -> None:
     metrics = guard_agents_metrics()
     cache = RedisFeatureCache(
-        redis_url, SystemClock(), 60_000, 2_000, observe=lambda result: metrics.cache.inc("features", result)
+        redis_url, SystemClock(), 60_000, 10_000, observe=lambda result: metrics.cache.inc("features", result)
     )
     cache.keep(ROW)
     cache.find(["a", "a", "absent"])

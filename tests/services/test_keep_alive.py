@@ -51,7 +51,8 @@ def answers(connection: http.client.HTTPConnection) -> bool:
 def test_an_unused_connection_outlives_those_of_a_load_balancer() -> None:
     with listening() as patient, listening(keep_alive_seconds=1) as hasty:
         assert answers(patient)
-        assert answers(hasty)
+        # Its second may be over since it was last asked; a new connection is then made.
+        assert answers(hasty) or answers(hasty)
         time.sleep(IDLE_SECONDS)
         assert answers(patient)
         assert not answers(hasty)

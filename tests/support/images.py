@@ -52,7 +52,7 @@ class Store:
         if name not in self.buildah("images", "--format", "{{.Name}}:{{.Tag}}"):
             tar = self.folder / "base.tar"
             command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={PACKAGES}"]
-            subprocess.run([*command, "bookworm", str(tar)], check=True, capture_output=True)
+            _fetched([*command, '--aptopt=Acquire::Retries "10"', "bookworm", str(tar)])
             container = self.buildah("from", "scratch")
             self.buildah("add", "--quiet", container, str(tar))
             self.buildah("commit", "--quiet", "--rm", container, name)
@@ -80,10 +80,17 @@ class Store:
 def wheelhouse(folder: Path, lock: str) -> Path:
     """Download the wheels of a lock file, and what builds ours. Markers are cut: the base's Python may be another patch."""
     pinned = re.findall(r"^([A-Za-z0-9_.\-\[\]]+==[^\s;\\]+)", (ROOT / lock).read_text(), re.MULTILINE)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:", "--dest", str(folder)]
-    subprocess.run([*command, "--no-deps", *pinned], check=True, capture_output=True)
-    subprocess.run([*command, "setuptools>=80,<83", "wheel"], check=True, capture_output=True)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--retries", "10"]
+    command += ["--only-binary", ":all:", "--dest", str(folder)]
+    _fetched([*command, "--no-deps", *pinned])
+    _fetched([*command, "setuptools>=80,<83", "wheel"])
     return folder
+
+
+def _fetched(command: list[str]) -> None:
+    """Run what fetches from elsewhere; say what it said when it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command[:4]}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
 def entered(rootfs: Path, data: Path, words: list[str], environment: Mapping[str, str]) -> list[str]:

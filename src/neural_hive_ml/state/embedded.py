@@ -32,8 +32,13 @@ _MIGRATIONS = (
     CREATE INDEX records_by_subject ON records (collection, json_extract(document, '$."subject"'), at_ms, key)
         WHERE json_extract(document, '$."subject"') IS NOT NULL
     """,
+    # Looked up with every look at what waits for a person: metrics and health of approval-service, the review page.
+    """
+    CREATE INDEX records_by_review ON records (collection, json_extract(document, '$."review"'), at_ms, key)
+        WHERE json_extract(document, '$."review"') IS NOT NULL
+    """,
 )
-_INDEXED: Final = ("ticket_id", "subject")
+_INDEXED: Final = ("ticket_id", "subject", "review")
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
 _encoder = msgspec.json.Encoder(order="sorted")
 Values = list[str | int | float]

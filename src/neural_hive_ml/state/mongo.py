@@ -23,8 +23,8 @@ _OWN: Final = frozenset({"_id", "_at_ms", "_digest"})
 _DUPLICATE_KEY: Final = 11000
 INDEX: Final = [("_at_ms", 1), ("_id", 1)]
 _BY_TIME: Final = tuple(name for name, _ in INDEX)
-# What is looked up with every verdict, or with every decision; without it each look reads the whole collection.
-_LOOKED_UP_BY: Final = {PREDICTIONS: "ticket_id", VERDICTS: "ticket_id", LEDGER: "subject"}
+# What is looked up with every verdict, every decision or every scrape; without it each look reads the whole collection.
+_LOOKED_UP_BY: Final = {PREDICTIONS: ("ticket_id", "review"), VERDICTS: ("ticket_id",), LEDGER: ("subject",)}
 
 
 def indexes_of(collection: str) -> dict[str, tuple[str, ...]]:
@@ -33,11 +33,8 @@ def indexes_of(collection: str) -> dict[str, tuple[str, ...]]:
     >>> indexes_of("decision_ledger")
     {'by_time': ('_at_ms', '_id'), 'by_subject': ('subject', '_at_ms', '_id')}
     """
-    indexes: dict[str, tuple[str, ...]] = {"by_time": _BY_TIME}
-    looked_up = _LOOKED_UP_BY.get(collection)
-    if looked_up is not None:
-        indexes[f"by_{looked_up}"] = (looked_up, *_BY_TIME)
-    return indexes
+    looked_up = {f"by_{field}": (field, *_BY_TIME) for field in _LOOKED_UP_BY.get(collection, ())}
+    return {"by_time": _BY_TIME, **looked_up}
 
 
 # Every collection's: what `hive-ml doctor` looks for and `hive-ml tickets index` makes.

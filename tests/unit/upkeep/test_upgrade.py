@@ -66,7 +66,12 @@ def test_nothing_is_lost_and_the_answers_are_the_same(folder: Path) -> None:
         ledger = Ledger(state, HeadFile(folder / "ledger"))
         assert ledger.verify().intact
         assert ledger.verify().events == 2
-        for field, index in (("ticket_id", "records_by_ticket"), ("subject", "records_by_subject")):
+        indexes = {
+            "ticket_id": "records_by_ticket",
+            "subject": "records_by_subject",
+            "review": "records_by_review",
+        }
+        for field, index in indexes.items():
             query = (
                 f"SELECT 1 FROM records WHERE collection = 'c' AND json_extract(document, '$.\"{field}\"') = 't'"
             )
