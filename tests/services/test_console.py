@@ -117,7 +117,7 @@ def read_all(page: Page) -> None:
     while page.locator("main .loading").count():  # asked from here: the page's policy allows no code from outside
         assert time.monotonic() < give_up, "some panels were never read"
         # One may have been passed over faster than the browser drew.
-        page.locator("main .loading").first.scroll_into_view_if_needed()
+        page.evaluate("document.querySelector('main .loading')?.scrollIntoView()")
         page.wait_for_timeout(100)
     page.evaluate("scrollTo(0, 0)")
 
