@@ -38,13 +38,18 @@ def sqlite_folder(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Pat
 
 
 @pytest.fixture(params=ADAPTERS)
-def opened(request: pytest.FixtureRequest, tmp_path: Path, sqlite_folder: Path) -> Opened:
+def opened(
+    request: pytest.FixtureRequest, tmp_path: Path, sqlite_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Opened:
     if request.param == "memory":
         return MemoryRegistry(tmp_path, now_ms=lambda: 1_700_000_000_000), FilePointerSource(tmp_path)
     if request.param == "sqlite":
         uri = f"sqlite:///{sqlite_folder}/mlflow.db"
         return MlflowRegistry(uri, sqlite_folder), FilePointerSource(sqlite_folder)
     uri = request.getfixturevalue("mlflow_server")
+    # How soon a silent server is given up is another test's matter (test_registry_outage.py); this one is only busy.
+    for module in ("mlflow_client", "mlflow_rest"):
+        monkeypatch.setattr(f"neural_hive_ml.registry.{module}._READ_SECONDS", 20.0)
     return MlflowRegistry(uri, tmp_path), MlflowRestSource(uri)
 
 
