@@ -4,6 +4,8 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +31,8 @@ def cache_at(url: str, seen: list[str], open_seconds: float = 0.2) -> RedisFeatu
     )
 
 
-def look(cache: RedisFeatureCache, times: int) -> tuple[list[bool], int]:
-    """Look up a row so often; return whether it was there, and how often Redis was asked beyond the promised.
+def look(cache: RedisFeatureCache, times: int) -> tuple[list[bool], int, float]:
+    """Look up a row so often; return whether it was there, how often Redis was asked beyond the promised, and seconds.
 
     Promised are two time-outs until the breaker opens, then one look a period; never one a look-up.
     """
@@ -44,8 +46,21 @@ def look(cache: RedisFeatureCache, times: int) -> tuple[list[bool], int]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache._redis, "mget", counted)
         found = [cache.find(["a"])[0] is not None for _ in range(times)]
-    periods = int((time.monotonic() - began) / cache._breaker.open_seconds)
-    return found, max(0, len(asked) - cache._breaker.failures - periods)
+    seconds = time.monotonic() - began
+    periods = int(seconds / cache._breaker.open_seconds)
+    return found, max(0, len(asked) - cache._breaker.failures - periods), seconds
+
+
+def unseen(cache: Callable[[], RedisFeatureCache], times: int, most_seconds: float) -> None:
+    """Look up so often in a Redis that is gone: nothing is there, nobody waits; of three tries the quickest counts."""
+    quickest = inf
+    for _ in range(3):
+        found, too_often, seconds = look(cache(), times)
+        assert (any(found), too_often) == (False, 0)
+        quickest = min(quickest, seconds)
+        if quickest < most_seconds:
+            break
+    assert quickest < most_seconds
 
 
 def until(happens: Callable[[], bool]) -> None:
@@ -64,9 +79,9 @@ def test_a_paused_redis_costs_two_time_outs_then_nothing(tmp_path: Path) -> None
         until(lambda: look(cache, 3)[0] == [True] * 3)
         before = len(seen)
         os.killpg(server.process.pid, signal.SIGSTOP)
-        found, too_often = look(cache, 1_000)
-        assert (any(found), too_often) == (False, 0)
-        assert seen[before:] == ["error"] * 1_000
+        # Two time-outs until the breaker opens, then one each 0.2 s; never one a look-up.
+        unseen(lambda: cache, 1_000, 1.0)
+        assert set(seen[before:]) == {"error"}
         os.killpg(server.process.pid, signal.SIGCONT)
         until(lambda: look(cache, 1)[0][0])
         cache.close()
@@ -80,7 +95,7 @@ def test_a_killed_redis_is_used_again_when_it_is_back(tmp_path: Path) -> None:
         until(lambda: cache.keep(ROW))
         os.killpg(server.process.pid, signal.SIGKILL)
         server.process.wait(5)
-        assert look(cache, 100) == ([False] * 100, 0)
+        unseen(lambda: cache, 100, 1.0)
         assert not cache.keep(ROW)
     with running_redis_process(tmp_path / "second", port):
         until(lambda: cache.keep(ROW))
@@ -92,10 +107,17 @@ def test_a_black_hole_and_a_wrong_port_only_cost_time() -> None:
     with black_hole() as silent:
         for address in (silent, closed_port()):
             seen: list[str] = []
-            cache = cache_at(address.replace("http", "redis"), seen, open_seconds=60)
-            assert look(cache, 100) == ([False] * 100, 0)
+            gone = address.replace("http", "redis")
+            with ExitStack() as opened:
+
+                def fresh(
+                    url: str = gone, told: list[str] = seen, opened: ExitStack = opened
+                ) -> RedisFeatureCache:
+                    told.clear()
+                    return opened.enter_context(closing(cache_at(url, told, open_seconds=60)))
+
+                unseen(fresh, 100, 2 * TIMEOUT_MS / 1000 + 0.5)
             assert seen == ["error"] * 100
-            cache.close()
 
 
 def test_what_another_release_wrote_is_stale(redis_url: str) -> None:

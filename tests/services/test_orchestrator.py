@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import httpx
@@ -145,6 +146,8 @@ def test_durations_are_the_models_own(service: Service) -> None:
         assert [said["p10_ms"], said["p50_ms"], said["p90_ms"]] == expected_duration(ticket)
         assert (said["ticket_id"], said["model_version"], said["degraded"]) == (ticket.ticket_id, 1, False)
         assert said["model_name"] == "scheduling-predictor-xgboost"
+    # Most of them: a busy machine may hold up one.
+    assert median(said["latency_ms"] for said in singly) < 100
     body = batch_of(tickets)[:-2] + b', {"ticket_id": 7}]}'
     many = service.http.post("/api/v1/duration/predict/batch", content=body).json()["results"]
     own = {"latency_ms": 0, "prediction_id": ""}

@@ -62,7 +62,10 @@ def test_everything_comes_up_and_goes_with_one_signal(tmp_path: Path, mlflow_dat
         assert rules["data"]["groups"]
         # Prometheus looks for Alertmanager in its own time, and the jobs say when they are ready in their logs alone.
         known = f"http://127.0.0.1:{PORTS['prometheus'] + OFFSET}/api/v1/alertmanagers"
-        soon(rf":{PORTS['alertmanager'] + OFFSET}/", lambda: str(httpx.get(known, timeout=60).json()["data"]))
+        soon(
+            rf":{PORTS['alertmanager'] + OFFSET}/",
+            lambda: str(httpx.get(known, timeout=60).json()["data"]["activeAlertmanagers"]),
+        )
         soon(r"next training: \d{4}-\d\d-\d\dT02:00:00.000Z", (tmp_path / "up" / "training-job.log").read_text)
         soon("rollout-check", (tmp_path / "up" / "upkeep.log").read_text)
         children = children_of(process.pid)

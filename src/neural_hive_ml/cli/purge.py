@@ -2,9 +2,9 @@
 
 import getpass
 import json
+import time
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
-from time import sleep
 from typing import Final
 
 import click
@@ -150,7 +150,7 @@ def purge_command(owner: str, dry_run: bool, yes: bool, wait_seconds: float, as_
 def _until_nothing_is_left(purge: _Purge, wait_seconds: float) -> None:
     for number in range(_ROUNDS):
         if number:
-            sleep(wait_seconds)
+            time.sleep(wait_seconds)
         found = purge.round(dry_run=False)
         if number and not found:
             purge.settled = True

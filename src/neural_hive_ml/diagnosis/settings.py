@@ -14,4 +14,4 @@ def check_settings(settings: Settings) -> Iterator[Check]:
         yield Check(f"setting {name}", "failed", fault.what, fault.remedy, EXIT_USAGE)
     if not faults:
         given = sum(not value.origin.startswith("default") for value in settings.values.values())
-        yield Check("settings", "ok", f"{given} of {len(settings.values)} are set, each is one that there is")
+        yield Check("settings", "ok", f"{given} of {len(settings.values)} are set, all can be read")
